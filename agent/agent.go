@@ -1,0 +1,142 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"shiplog/format"
+)
+
+// Options configure an Agent.
+type Options struct {
+	Writer Appender // where records go; required
+
+	// Log is what Writer has written: cursors and state are rebuilt from it at start. Nil: begin with nothing.
+	Log *format.Log
+
+	// Docker and Incus are the engines' addresses: a socket's path, or a URL. "" probes the usual sockets
+	// again and again, "none" turns the source off.
+	Docker, Incus string
+
+	// LogExec makes a human line of every command executed in a container, health checks excepted.
+	LogExec bool
+
+	Logger *slog.Logger     // nil: slog.Default()
+	Now    func() time.Time // nil: time.Now
+}
+
+// Agent captures the events of the engines on this box and answers for their live state.
+type Agent struct {
+	opts  Options
+	pumps []*pump // constant after New
+}
+
+// New makes an agent. It connects to nothing until Run.
+func New(o Options) *Agent {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	a := &Agent{opts: o}
+	if o.Docker != "none" {
+		m := &meter{s: SourceStats{Engine: format.EngineDocker}}
+		d := newDockerSource(o, m)
+		a.add(d, d.q, m)
+	}
+	if o.Incus != "none" {
+		m := &meter{s: SourceStats{Engine: format.EngineIncus}}
+		i := newIncusSource(o, m)
+		a.add(i, i.q, m)
+	}
+	return a
+}
+
+func (a *Agent) add(s source, q *queue, m *meter) {
+	a.pumps = append(a.pumps, &pump{src: s, q: q, out: a.opts.Writer, now: a.opts.Now, log: a.opts.Logger, meter: m})
+}
+
+// Run captures until ctx ends; then it writes what is held and queued and returns nil. It lives on without
+// any engine and connects to one that appears later. An error means that records can no longer be stored.
+func (a *Agent) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for _, p := range a.pumps {
+		wg.Go(func() {
+			if err := p.start(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("capture %s: %w", p.src.engine(), err))
+			}
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// start restores the source's state and runs its reader and the pump until both have ended. The pump ends
+// last, so that what the reader pushed on its way out is stored.
+func (p *pump) start(ctx context.Context) error {
+	if err := p.write(ctx, p.src.restore()); err != nil {
+		return err
+	}
+	pumpCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var wg sync.WaitGroup
+	var readErr error
+	wg.Go(func() {
+		defer stop()
+		readErr = p.src.run(ctx)
+	})
+	err := p.run(pumpCtx)
+	wg.Wait()
+	if ctx.Err() != nil {
+		readErr = nil
+	}
+	return errors.Join(readErr, err)
+}
+
+// Inspect returns the live state of one container. typ is docker, or lxc, lxd or incus for the other source;
+// id is what that engine takes for a name or id. Errors: format.ErrNoContainer, format.ErrAmbiguous,
+// format.ErrEngineDown.
+func (a *Agent) Inspect(ctx context.Context, typ, id string) (format.Container, error) {
+	want := format.EngineIncus
+	if typ == string(format.EngineDocker) {
+		want = format.EngineDocker
+	}
+	for _, p := range a.pumps {
+		if p.src.engine() == want {
+			return p.src.inspect(ctx, id)
+		}
+	}
+	return format.Container{}, format.ErrEngineDown
+}
+
+// List returns the live state of all containers of the engines that can be reached.
+func (a *Agent) List(ctx context.Context) ([]format.Container, error) {
+	var all []format.Container
+	for _, p := range a.pumps {
+		cs, err := p.src.list(ctx)
+		if err != nil && !errors.Is(err, format.ErrEngineDown) {
+			return nil, err
+		}
+		all = append(all, cs...)
+	}
+	return all, nil
+}
+
+// Stats returns a snapshot of the counters.
+func (a *Agent) Stats() Stats {
+	var s Stats
+	for _, p := range a.pumps {
+		s.Sources = append(s.Sources, p.meter.stats(p.q))
+	}
+	return s
+}

@@ -1,0 +1,96 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"shiplog/format"
+)
+
+const (
+	batchItems = 256                    // events mapped before they are written
+	retryFirst = 100 * time.Millisecond // after a failed write
+	retryLast  = 5 * time.Second
+)
+
+// pump moves one source's events from its queue to the writer.
+type pump struct {
+	src   source
+	q     *queue
+	out   Appender
+	now   func() time.Time
+	log   *slog.Logger
+	meter *meter
+}
+
+// run ends when ctx does and the queue is empty, or when the writer has no use for records any more.
+func (p *pump) run(ctx context.Context) error {
+	for {
+		ms := p.collect()
+		if len(ms) > 0 {
+			if err := p.write(ctx, ms); err != nil {
+				return err
+			}
+			continue
+		}
+		if ctx.Err() != nil {
+			return p.write(ctx, p.src.flush())
+		}
+		p.q.wait(ctx, p.now(), p.src.deadline())
+	}
+}
+
+// collect maps what is queued, a batch at most, and what is due.
+func (p *pump) collect() []Mapped {
+	var ms []Mapped
+	for range batchItems {
+		it, ok := p.q.take()
+		if !ok {
+			break
+		}
+		if it.do != nil {
+			ms = append(ms, it.do()...)
+			continue
+		}
+		ms = append(ms, p.src.event(it.raw, it.obs)...)
+	}
+	if d := p.src.deadline(); !d.IsZero() && !p.now().Before(d) {
+		ms = append(ms, p.src.tick(p.now())...)
+	}
+	return ms
+}
+
+// write stores ms. While the disk is full or read-only it tries again and the queue holds what arrives;
+// once ctx has ended it tries once.
+func (p *pump) write(ctx context.Context, ms []Mapped) error {
+	var failed bool
+	for retry := retryFirst; ; retry = min(2*retry, retryLast) {
+		err := Store(ms, p.out.Write)
+		switch {
+		case err == nil:
+			if failed {
+				p.log.Info("records are stored again", "engine", p.src.engine())
+			}
+			return nil
+		case errors.Is(err, context.Canceled):
+			return err
+		case !failed:
+			failed = true
+			p.log.Warn("records cannot be stored", "engine", p.src.engine(), "err", err)
+		}
+		p.meter.writeError()
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(retry):
+		}
+	}
+}
+
+// Appender is what the agent needs of a *format.Writer.
+type Appender interface {
+	Write(recs ...*format.Record) error
+	Append(ctx context.Context, recs ...*format.Record) error
+}

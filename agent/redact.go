@@ -1,0 +1,226 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// redacted stands for what must never reach the disk. Names are kept, so that a reader sees that something
+// was set, and what.
+const redacted = "[redacted]"
+
+// secretWords are the parts of a name that make its value a secret. A name is taken apart at everything that
+// is no letter or digit and at changes of case: DB_PASSWORD, dbPassword and db.password are the same.
+var secretWords = map[string]bool{
+	"pass": true, "passwd": true, "password": true, "passwords": true, "passphrase": true, "pwd": true, "pw": true,
+	"secret": true, "secrets": true, "token": true, "tokens": true, "key": true, "keys": true, "apikey": true,
+	"auth": true, "authorization": true, "cred": true, "creds": true, "credential": true, "credentials": true,
+	"cookie": true, "privatekey": true, "accesskey": true, "secretkey": true, "sas": true, "bearer": true,
+}
+
+// secretParts make a name secret wherever they stand in it: mysqlpassword, AUTHTOKEN.
+var secretParts = []string{"password", "passwd", "passphrase", "secret", "token", "credential", "apikey", "privatekey", "accesskey"}
+
+// secretName tells whether the value of the member, label, variable or flag called name is a secret.
+func secretName(name string) bool {
+	low := strings.ToLower(name)
+	for _, p := range secretParts {
+		if strings.Contains(low, p) {
+			return true
+		}
+	}
+	start := 0
+	for i := 0; i <= len(name); i++ {
+		if i < len(name) && isAlnum(name[i]) && !(i > start && isUpper(name[i]) && !isUpper(name[i-1])) {
+			continue
+		}
+		if i > start && secretWords[low[start:i]] {
+			return true
+		}
+		start = i
+		if i < len(name) && !isAlnum(name[i]) {
+			start++
+		}
+	}
+	return false
+}
+
+func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
+
+func isAlnum(c byte) bool {
+	return isUpper(c) || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c >= 0x80
+}
+
+// Values that are secrets under any name.
+var (
+	reJWT      = regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(\.[A-Za-z0-9_-]*)?`)
+	rePEM      = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*(PRIVATE KEY|CERTIFICATE|MESSAGE)[A-Z ]*-----(?s:.*?)(-----END [A-Z0-9 ]*-----|\z)`)
+	reUserinfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s"'@?#]+@`)
+	reCloudKey = regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{12,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bsk-[A-Za-z0-9_-]{20,}`)
+	reAuthHead = regexp.MustCompile(`(?i)\b(bearer|basic|authorization:|x-[a-z-]*(?:key|token|auth|secret)[a-z-]*:|cookie:)(\s*)(?:(bearer|basic|token)\s+)?[^\s"']+`)
+)
+
+// redactValue replaces the secrets that can be told by their looks and keeps the rest.
+func redactValue(s string) string {
+	if len(s) < 6 {
+		return s
+	}
+	if strings.Contains(s, "eyJ") {
+		s = reJWT.ReplaceAllString(s, redacted)
+	}
+	if strings.Contains(s, "-----BEGIN") {
+		s = rePEM.ReplaceAllString(s, redacted)
+	}
+	if strings.Contains(s, "://") {
+		s = reUserinfo.ReplaceAllString(s, "${1}"+redacted+"@")
+	}
+	s = reCloudKey.ReplaceAllString(s, redacted)
+	return s
+}
+
+// redactPair returns the value to keep of a name and its value.
+func redactPair(name, value string) string {
+	if value != "" && secretName(name) {
+		return redacted
+	}
+	return redactText(value)
+}
+
+// redactText is for a value that may be a command line or carry assignments as one.
+func redactText(s string) string {
+	if strings.ContainsAny(s, " =\t\n") {
+		return redactCommand(s)
+	}
+	return redactValue(s)
+}
+
+// redactCommand keeps a command line but for the values of secret flags, variables and headers:
+// --password x, --token=x, -pSECRET of the mysql family, FOO_SECRET=x, "Authorization: Bearer x".
+func redactCommand(s string) string {
+	s = redactValue(s)
+	s = reAuthHead.ReplaceAllString(s, "${1}${2}"+redacted)
+	var out strings.Builder
+	out.Grow(len(s))
+	hide := false // the next word is the value of a secret flag
+	mysql := false
+	for len(s) > 0 {
+		i := strings.IndexFunc(s, func(r rune) bool { return !unicode.IsSpace(r) })
+		if i < 0 {
+			i = len(s)
+		}
+		out.WriteString(s[:i])
+		s = s[i:]
+		word := s[:wordEnd(s)]
+		s = s[len(word):]
+		if word == "" {
+			continue
+		}
+		bare := strings.TrimLeft(word, `"'`)
+		switch {
+		case hide && !strings.HasPrefix(bare, "-"):
+			word, hide = redacted, false
+		default:
+			word, hide = redactWord(word, mysql)
+		}
+		if base := bare[strings.LastIndexByte(bare, '/')+1:]; strings.HasPrefix(base, "mysql") || strings.HasPrefix(base, "mariadb") || base == "sshpass" {
+			mysql = true
+		}
+		out.WriteString(word)
+	}
+	return out.String()
+}
+
+// wordEnd is where the word at the start of s ends. Quotes keep spaces together.
+func wordEnd(s string) int {
+	var quote rune
+	for i, r := range s {
+		switch {
+		case quote != 0:
+			if r == quote {
+				quote = 0
+			}
+		case r == '"' || r == '\'':
+			if strings.ContainsRune(s[i+1:], r) { // an apostrophe quotes nothing
+				quote = r
+			}
+		case unicode.IsSpace(r):
+			return i
+		}
+	}
+	return len(s)
+}
+
+// redactWord handles one word of a command line. next tells that the following word is a secret.
+func redactWord(word string, mysql bool) (out string, next bool) {
+	lead := len(word) - len(strings.TrimLeft(word, `"'`))
+	body := word[lead:]
+	if mysql && len(body) > 2 && strings.HasPrefix(body, "-p") {
+		return word[:lead] + "-p" + redacted, false
+	}
+	if strings.ContainsAny(strings.Trim(body, `"'`), " \t\n") { // a quoted command: sh -c "..."
+		tail := len(strings.TrimRight(body, `"'`))
+		if name, _, ok := strings.Cut(body, "="); !ok || strings.ContainsAny(name, " \t\n") {
+			return word[:lead] + redactCommand(body[:tail]) + body[tail:], false
+		}
+	}
+	if name, value, ok := cutAssign(body); ok && secretName(name) {
+		if value == "" {
+			return word, false
+		}
+		return word[:lead] + body[:len(name)+1] + redacted, false
+	}
+	return word, strings.HasPrefix(body, "-") && secretName(strings.TrimLeft(body, "-")) && !strings.ContainsAny(body, "=:/")
+}
+
+// cutAssign splits NAME=value, --name=value, name:value at the first = or :.
+func cutAssign(s string) (name, value string, ok bool) {
+	i := strings.IndexAny(s, "=:")
+	if i <= 0 || strings.HasPrefix(s[i:], "://") {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+// redactArgs is redactCommand for a command that is still a list.
+func redactArgs(args []string) []string {
+	out := make([]string, len(args))
+	hide, mysql := false, false
+	for i, a := range args {
+		switch {
+		case hide && !strings.HasPrefix(a, "-"):
+			out[i], hide = redacted, false
+			continue
+		case strings.ContainsAny(a, " \t\n"):
+			out[i], hide = redactCommand(a), false
+		default:
+			out[i], hide = redactWord(reAuthHead.ReplaceAllString(redactValue(a), "${1}${2}"+redacted), mysql)
+		}
+		if base := a[strings.LastIndexByte(a, '/')+1:]; strings.HasPrefix(base, "mysql") || strings.HasPrefix(base, "mariadb") {
+			mysql = true
+		}
+	}
+	return out
+}
+
+// secretMaps are members whose values are secrets whatever they are called: variables of a process and the
+// websocket secrets of an operation.
+var secretMaps = map[string]bool{"environment": true, "env": true, "fds": true, "variables": true}
+
+// redactJSON returns raw, an event as an engine sent it, without secrets. Order, numbers and unknown members
+// are kept. What is no JSON comes back as text with everything that looks like a secret replaced.
+func redactJSON(raw []byte) []byte {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var out bytes.Buffer
+	out.Grow(len(raw))
+	if err := redactAny(dec, &out, "", false, 0); err != nil {
+		return []byte(redactCommand(string(raw)))
+	}
+	if dec.More() {
+		return []byte(redactCommand(string(raw)))
+	}
+	return out.Bytes()
+}

@@ -1,0 +1,73 @@
+package agent
+
+import (
+	"maps"
+	"sync"
+	"time"
+
+	"shiplog/format"
+)
+
+// Stats is a snapshot of all sources.
+type Stats struct {
+	Sources []SourceStats
+}
+
+// SourceStats counts since start.
+type SourceStats struct {
+	Engine      format.Engine
+	Connected   bool
+	Events      uint64            // received, duplicates of a replay not counted
+	Duplicates  uint64            // received again in a replay and not stored
+	Filtered    uint64            // executions of health checks, not stored
+	Undecodable uint64            // stored as raw text
+	Synthesized uint64            // made by comparing state, never counted as events
+	Reconnects  uint64            // connections after the first
+	Gaps        map[string]uint64 // by reason
+	Dropped     uint64            // did not fit into the queue
+	WriteErrors uint64
+	Queue       int // events waiting for the disk
+	QueueBytes  int
+	LastEvent   time.Time // the engine's time of the newest event; zero: none yet
+}
+
+// meter is the counting side of SourceStats.
+type meter struct {
+	mu sync.Mutex
+	s  SourceStats // guarded by mu
+}
+
+func (m *meter) update(f func(*SourceStats)) {
+	m.mu.Lock()
+	f(&m.s)
+	m.mu.Unlock()
+}
+
+func (m *meter) writeError() { m.update(func(s *SourceStats) { s.WriteErrors++ }) }
+
+func (m *meter) gap(reason string) {
+	m.update(func(s *SourceStats) {
+		if s.Gaps == nil {
+			s.Gaps = map[string]uint64{}
+		}
+		s.Gaps[reason]++
+	})
+}
+
+func (m *meter) event(at time.Time) {
+	m.update(func(s *SourceStats) {
+		s.Events++
+		if at.After(s.LastEvent) {
+			s.LastEvent = at
+		}
+	})
+}
+
+func (m *meter) stats(q *queue) SourceStats {
+	m.mu.Lock()
+	s := m.s
+	s.Gaps = maps.Clone(m.s.Gaps)
+	m.mu.Unlock()
+	s.Queue, s.QueueBytes, s.Dropped = q.depth()
+	return s
+}

@@ -66,7 +66,7 @@ func (m *IncusMapper) instance(e *incusEvent, what incusPath, action string) {
 	inside := (verb == "pause" || verb == "unpause") && m.tasks.copying(key)
 	obj := format.Object{Type: "container", Name: what.name}
 	r, who := m.rawLifecycle(e, what, "container", "container."+verb, obj)
-	m.tasks.learn(key, who)
+	who = m.tasks.learn(key, who)
 	if inside {
 		return
 	}
@@ -107,7 +107,7 @@ var humanVerbs = map[string]string{
 func (m *IncusMapper) instanceOther(e *incusEvent, what incusPath, action string) {
 	obj := format.Object{Type: "container", Name: what.name}
 	r, who := m.rawLifecycle(e, what, "container", "container."+action, obj)
-	m.tasks.learn(instanceKey{project: what.project, name: what.name}, who)
+	who = m.tasks.learn(instanceKey{project: what.project, name: what.name}, who)
 	n := "(lxc, " + what.full() + ")"
 	switch action {
 	case "snapshot-created", "snapshot-updated":

@@ -82,7 +82,8 @@ func (m *IncusMapper) taskMessage(t *task, ref *format.Record, state string, res
 	if category != "background" {
 		pairs = append(pairs, "path", "", "type", "lxc")
 	}
-	r := m.message(ref, category, t.action(), t.who.actor, object(pairs...))
+	// Not container.start and the like: a task that begins or fails is no change of the container's state.
+	r := m.message(ref, category, "task."+dashed(t.name), t.who.actor, object(pairs...))
 	r.Src = t.who.src
 	r.Status = state
 	r.Code = resultCode(result)
@@ -259,15 +260,18 @@ func (ts *tasks) any(k instanceKey, fits func(*task) bool) bool {
 }
 
 // learn takes the requestor of a lifecycle event over to the operation that caused it: operations tell none.
-func (ts *tasks) learn(k instanceKey, who asker) {
-	if !who.known() {
-		return
-	}
+// The other way round it returns the operation's, where Incus forgets it in the lifecycle event.
+func (ts *tasks) learn(k instanceKey, who asker) asker {
 	for _, t := range ts.running {
-		if !t.who.known() && containsKey(t.keys, k) {
+		switch {
+		case t.quiet || !containsKey(t.keys, k):
+		case who.known() && !t.who.known():
 			t.who = who
+		case t.who.known() && !who.known():
+			who = t.who
 		}
 	}
+	return who
 }
 
 // learnImage does the same for images, and tells the operation what its image is called.

@@ -4,25 +4,33 @@ import "strings"
 
 // EffectiveLevel is Level, or when that is absent what follows from the outcome: ERROR for a failure, else INFO.
 func (r *Record) EffectiveLevel() Level {
-	if r.Level != "" {
-		return r.Level
-	}
-	if r.EffectiveOutcome() == OutcomeFailure {
-		return LevelError
-	}
-	return LevelInfo
+	l, _ := effective(r.Level, r.Outcome, r.Status)
+	return l
 }
 
 // EffectiveOutcome is Outcome, or when that is absent what follows from the level (ERROR is a failure), then
 // from the status word; else unknown.
 func (r *Record) EffectiveOutcome() Outcome {
+	_, o := effective(r.Level, r.Outcome, r.Status)
+	return o
+}
+
+func effective(l Level, o Outcome, status string) (Level, Outcome) {
 	switch {
-	case r.Outcome != "":
-		return r.Outcome
-	case r.Level == LevelError:
-		return OutcomeFailure
+	case o != "":
+	case l == LevelError:
+		o = OutcomeFailure
+	default:
+		o = statusOutcome(status)
 	}
-	return statusOutcome(r.Status)
+	switch {
+	case l != "":
+	case o == OutcomeFailure:
+		l = LevelError
+	default:
+		l = LevelInfo
+	}
+	return l, o
 }
 
 // User is who did it as people see it: the actor's name, "Anonymous" for an unauthenticated actor without

@@ -67,6 +67,10 @@ type Fields struct {
 	Host, NS, Repo, Project, Req, PReq, Args               Value
 
 	Data []byte // the JSON object as it stands in the line; nil when absent
+
+	v                                         uint64
+	time, obs, stream, level, outcome, engine Value // as they stand in the line
+	at, obsAt                                 instant
 }
 
 // User is who did it as people see it: the actor's name, "Anonymous" for an unauthenticated actor without

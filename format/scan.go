@@ -1,0 +1,327 @@
+package format
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// maxDepth bounds how deep arrays and objects may nest inside one member of a line.
+const maxDepth = 128
+
+// scanner walks once over the bytes of one JSON text. It accepts what encoding/json accepts, but for the
+// bound on nesting. A failure leaves i where it was met.
+type scanner struct {
+	b     []byte
+	i     int
+	high  bool // the string just scanned holds bytes above ASCII
+	loose bool // space between tokens or a string above ASCII was seen: the text cannot be copied as it is
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// stops marks the first byte of x (in its lowest set bit) that ends a run of plain string bytes:
+// quote, backslash or control character.
+func stops(x uint64) uint64 {
+	q, s := x^(ones*'"'), x^(ones*'\\')
+	return ((x-ones*0x20)&^x | (q-ones)&^q | (s-ones)&^s) & highs
+}
+
+// plain returns the length of the run of plain string bytes at the start of b, and whether bytes above ASCII are in it.
+func plain(b []byte) (n int, high bool) {
+	var seen uint64
+	for len(b)-n >= 8 {
+		x := binary.LittleEndian.Uint64(b[n:])
+		if m := stops(x); m != 0 {
+			k := bits.TrailingZeros64(m) &^ 7
+			seen |= x & (1<<k - 1)
+			return n + k/8, seen&highs != 0
+		}
+		seen |= x
+		n += 8
+	}
+	for ; n < len(b); n++ {
+		c := b[n]
+		if c < 0x20 || c == '"' || c == '\\' {
+			break
+		}
+		seen |= uint64(c)
+	}
+	return n, seen&highs != 0
+}
+
+// space passes over white space.
+func (s *scanner) space() {
+	for s.i < len(s.b) && s.b[s.i] <= ' ' {
+		switch s.b[s.i] {
+		case ' ', '\t', '\n', '\r':
+			s.i++
+			s.loose = true
+		default:
+			return
+		}
+	}
+}
+
+// next passes over white space and takes the byte c.
+func (s *scanner) next(c byte) bool {
+	if s.i < len(s.b) && s.b[s.i] == c {
+		s.i++
+		return true
+	}
+	s.space()
+	if s.i < len(s.b) && s.b[s.i] == c {
+		s.i++
+		return true
+	}
+	return false
+}
+
+// peek passes over white space and returns the byte that follows, 0 at the end.
+func (s *scanner) peek() byte {
+	s.space()
+	if s.i < len(s.b) {
+		return s.b[s.i]
+	}
+	return 0
+}
+
+// str takes a string and returns what stands between its quotes.
+func (s *scanner) str() (v Value, ok bool) {
+	if !s.next('"') {
+		return v, false
+	}
+	start := s.i
+	s.high = false
+	for {
+		n, high := plain(s.b[s.i:])
+		s.high = s.high || high
+		s.i += n
+		if s.i >= len(s.b) {
+			return v, false
+		}
+		switch s.b[s.i] {
+		case '"':
+			v.raw = s.b[start:s.i]
+			s.i++
+			s.loose = s.loose || s.high
+			return v, true
+		case '\\':
+			if !s.escape() {
+				return v, false
+			}
+			v.esc = true
+		default:
+			return v, false
+		}
+	}
+}
+
+// text takes a string that will be decoded.
+func (s *scanner) text() (Value, bool) {
+	v, ok := s.str()
+	if s.high && !v.esc && !utf8.Valid(v.raw) {
+		v.esc = true
+	}
+	return v, ok
+}
+
+// escape takes one escape sequence.
+func (s *scanner) escape() bool {
+	if s.i+1 >= len(s.b) {
+		return false
+	}
+	switch s.b[s.i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		s.i += 2
+		return true
+	case 'u':
+		if s.i+6 > len(s.b) || hex4(s.b[s.i+2:]) < 0 {
+			return false
+		}
+		s.i += 6
+		return true
+	}
+	return false
+}
+
+// hex4 reads four hexadecimal digits; -1 when there are none.
+func hex4(b []byte) rune {
+	if len(b) < 4 {
+		return -1
+	}
+	var r rune
+	for _, c := range b[:4] {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return -1
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}
+
+// word takes one of null, true and false.
+func (s *scanner) word(w string) bool {
+	if len(s.b)-s.i < len(w) || string(s.b[s.i:s.i+len(w)]) != w {
+		return false
+	}
+	s.i += len(w)
+	return true
+}
+
+// uint takes a number without sign, fraction and exponent.
+func (s *scanner) uint() (n uint64, ok bool) {
+	s.space()
+	start := s.i
+	for ; s.i < len(s.b) && isDigit(s.b[s.i]); s.i++ {
+		d := uint64(s.b[s.i] - '0')
+		if n > (math.MaxUint64-d)/10 {
+			return 0, false
+		}
+		n = n*10 + d
+	}
+	if s.i == start || s.b[start] == '0' && s.i > start+1 {
+		return 0, false
+	}
+	return n, true
+}
+
+// digits takes one or more digits.
+func (s *scanner) digits() bool {
+	start := s.i
+	for s.i < len(s.b) && isDigit(s.b[s.i]) {
+		s.i++
+	}
+	return s.i > start
+}
+
+// number takes any JSON number.
+func (s *scanner) number() bool {
+	if s.b[s.i] == '-' {
+		s.i++
+	}
+	zero := s.i < len(s.b) && s.b[s.i] == '0'
+	start := s.i
+	if !s.digits() || zero && s.i > start+1 {
+		return false
+	}
+	if s.i < len(s.b) && s.b[s.i] == '.' {
+		if s.i++; !s.digits() {
+			return false
+		}
+	}
+	if s.i < len(s.b) && s.b[s.i]|0x20 == 'e' {
+		if s.i++; s.i < len(s.b) && (s.b[s.i] == '+' || s.b[s.i] == '-') {
+			s.i++
+		}
+		return s.digits()
+	}
+	return true
+}
+
+// scalar takes a value that is neither array nor object; c is its first byte.
+func (s *scanner) scalar(c byte) bool {
+	switch c {
+	case '"':
+		_, ok := s.str()
+		return ok
+	case 't':
+		return s.word("true")
+	case 'f':
+		return s.word("false")
+	case 'n':
+		return s.word("null")
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return s.number()
+	}
+	return false
+}
+
+// skip takes any value, at most maxDepth deep, without recursion.
+func (s *scanner) skip() bool {
+	var object [maxDepth / 64]uint64 // one bit for each open bracket: it is an object's
+	depth := 0
+	for {
+		c := s.peek()
+		switch c {
+		case '{', '[':
+			if depth == maxDepth {
+				return false
+			}
+			s.i++
+			bit := uint64(1) << (depth & 63)
+			if c == '{' {
+				object[depth/64] |= bit
+			} else {
+				object[depth/64] &^= bit
+			}
+			depth++
+			if p := s.peek(); p == c+2 { // an empty one: ] follows [ by 2 in ASCII, as } does {
+				s.i++
+				depth--
+				break
+			}
+			if c == '{' && !s.key() {
+				return false
+			}
+			continue
+		default:
+			if !s.scalar(c) {
+				return false
+			}
+		}
+		for { // a value ended: what it is in goes on or ends too
+			if depth == 0 {
+				return true
+			}
+			inObject := object[(depth-1)/64]&(1<<((depth-1)&63)) != 0
+			c := s.peek()
+			if c == ',' {
+				s.i++
+				if inObject && !s.key() {
+					return false
+				}
+				break
+			}
+			if inObject && c != '}' || !inObject && c != ']' {
+				return false
+			}
+			s.i++
+			depth--
+		}
+	}
+}
+
+// key takes a member's name and the colon.
+func (s *scanner) key() bool {
+	if _, ok := s.str(); !ok {
+		return false
+	}
+	return s.next(':')
+}
+
+// end passes over white space and tells whether the text ends there.
+func (s *scanner) end() bool {
+	s.space()
+	return s.i == len(s.b)
+}
+
+// failure says what stood where the scan stopped.
+func (s *scanner) failure() error {
+	if s.i >= len(s.b) {
+		return fmt.Errorf("unexpected end of line: %w", ErrTorn)
+	}
+	return fmt.Errorf("unexpected byte %#02x at column %d", s.b[s.i], s.i+1)
+}

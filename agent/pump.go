@@ -28,11 +28,11 @@ type pump struct {
 // run ends when ctx does and the queue is empty, or when the writer has no use for records any more.
 func (p *pump) run(ctx context.Context) error {
 	for {
-		ms := p.collect()
-		if len(ms) > 0 {
-			if err := p.write(ctx, ms); err != nil {
-				return err
-			}
+		ms, more := p.collect()
+		if err := p.write(ctx, ms); err != nil {
+			return err
+		}
+		if more || len(ms) > 0 {
 			continue
 		}
 		if ctx.Err() != nil {
@@ -42,13 +42,15 @@ func (p *pump) run(ctx context.Context) error {
 	}
 }
 
-// collect maps what is queued, a batch at most, and what is due.
-func (p *pump) collect() []Mapped {
-	var ms []Mapped
+// collect maps what is queued, a batch at most, and what is due. more tells that there was a whole batch.
+func (p *pump) collect() (ms []Mapped, more bool) {
 	for range batchItems {
 		it, ok := p.q.take()
-		if !ok {
-			break
+		if !ok { // only now: what is queued may be what a held line waits for
+			if d := p.src.deadline(); !d.IsZero() && !p.now().Before(d) {
+				ms = append(ms, p.src.tick(p.now())...)
+			}
+			return ms, false
 		}
 		if it.do != nil {
 			ms = append(ms, it.do()...)
@@ -56,10 +58,7 @@ func (p *pump) collect() []Mapped {
 		}
 		ms = append(ms, p.src.event(it.raw, it.obs)...)
 	}
-	if d := p.src.deadline(); !d.IsZero() && !p.now().Before(d) {
-		ms = append(ms, p.src.tick(p.now())...)
-	}
-	return ms
+	return ms, true
 }
 
 // write stores ms. While the disk is full or read-only it tries again and the queue holds what arrives;

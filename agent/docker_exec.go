@@ -1,0 +1,92 @@
+package agent
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// execs remembers which executions belong to a health check and what the others execute, since Docker names
+// the command only at the start.
+type execs struct {
+	health map[string]bool   // exec ids that are left out until they die
+	cmds   map[string]string // other exec ids to their command
+}
+
+// maxExecs bounds the ids that wait for their end; an exec that cannot start never dies.
+const maxExecs = 4096
+
+func newExecs() execs {
+	return execs{health: map[string]bool{}, cmds: map[string]string{}}
+}
+
+// healthExec tells whether e is an execution of its container's health check: those come every few seconds
+// and say nothing that health_status does not.
+func (m *DockerMapper) healthExec(e *dockerEvent) bool {
+	if e.Type != "container" {
+		return false
+	}
+	id := e.Attr["execID"]
+	switch e.Verb {
+	case "exec_create", "exec_start":
+		c := m.of(e.ID, e.At)
+		if m.isHealthCheck(c, e.Arg) {
+			if len(m.execs.health) < maxExecs {
+				m.execs.health[id] = true
+			}
+			return true
+		}
+		if len(m.execs.cmds) >= maxExecs {
+			clear(m.execs.cmds)
+		}
+		m.execs.cmds[id] = e.Arg
+	case "exec_die", "exec_detach":
+		if m.execs.health[id] {
+			delete(m.execs.health, id)
+			return true
+		}
+		if cmd, ok := m.execs.cmds[id]; ok {
+			delete(m.execs.cmds, id)
+			c := m.of(e.ID, e.At)
+			c.lastExec, c.lastExecAt = cmd, e.At
+		}
+	}
+	return false
+}
+
+func (m *DockerMapper) isHealthCheck(c *dockerContainer, cmd string) bool {
+	if !c.knowsExec && m.opts.Container != nil {
+		if info, ok := m.opts.Container(c.id); ok {
+			c.setHealth(info)
+		}
+	}
+	return c.health != "" && cmd == c.health
+}
+
+// setHealth takes over the configured health check as an exec shows it.
+func (c *dockerContainer) setHealth(info DockerInfo) {
+	c.knowsExec, c.health = true, ""
+	if len(info.Health) < 2 {
+		return
+	}
+	switch info.Health[0] {
+	case "CMD":
+		c.health = strings.Join(info.Health[1:], " ")
+	case "CMD-SHELL":
+		shell := info.Shell
+		if len(shell) == 0 {
+			shell = []string{"/bin/sh", "-c"}
+		}
+		c.health = strings.Join(append(slices.Clone(shell), info.Health[1]), " ")
+	}
+	// As events have it: trimmed, and without secrets.
+	c.health = redactCommand(strings.TrimSpace(c.health))
+}
+
+// learnHealth is for streams without an engine behind them: the exec that ended just before the status
+// changed was the health check.
+func (m *DockerMapper) learnHealth(c *dockerContainer, at time.Time) {
+	if !c.knowsExec && c.lastExec != "" && at.Sub(c.lastExecAt) < 100*time.Millisecond {
+		c.knowsExec, c.health = true, c.lastExec
+	}
+}

@@ -1,0 +1,147 @@
+package index
+
+import (
+	"bytes"
+	"encoding/binary"
+	"sort"
+
+	"shiplog/format"
+)
+
+// dict is the distinct values of a column, one after the other; a value's code is its place.
+type dict struct {
+	ends []uint32 // where value i ends in blob
+	blob []byte
+}
+
+func (d *dict) len() int { return len(d.ends) }
+
+func (d *dict) at(code uint32) []byte {
+	from := uint32(0)
+	if code > 0 {
+		from = d.ends[code-1]
+	}
+	return d.blob[from:d.ends[code]]
+}
+
+// having calls fn with the codes of all values that hold part, in rising order. Looking through the whole
+// blob first is what makes a value that is not there cost next to nothing.
+func (d *dict) having(part []byte, fn func(code uint32, value []byte)) {
+	if len(part) == 0 {
+		for i := range d.ends {
+			fn(uint32(i), d.at(uint32(i)))
+		}
+		return
+	}
+	for from := 0; from < len(d.blob); {
+		i := bytes.Index(d.blob[from:], part)
+		if i < 0 {
+			return
+		}
+		at := uint32(from + i)
+		code := sort.Search(len(d.ends), func(k int) bool { return d.ends[k] > at })
+		if code == len(d.ends) {
+			return
+		}
+		if v := d.at(uint32(code)); bytes.Contains(v, part) {
+			fn(uint32(code), v)
+		}
+		from = int(d.ends[code])
+	}
+}
+
+// find is the code of value.
+func (d *dict) find(value []byte) (code uint32, ok bool) {
+	d.having(value, func(c uint32, v []byte) {
+		if bytes.Equal(v, value) {
+			code, ok = c, true
+		}
+	})
+	return code, ok
+}
+
+// maxDictBytes bounds one dictionary in memory. A segment of 32 MiB stays far below unless nearly every
+// record names something new; then the column saves nothing and is dropped.
+const maxDictBytes = 4 << 20
+
+// codesBuilder makes a column of codes row by row.
+type codesBuilder struct {
+	codes
+	index map[string]uint32
+	limit int // bytes of dictionary, 0: maxDictBytes
+}
+
+func (b *codesBuilder) add(value []byte) {
+	if b.lost {
+		return
+	}
+	code, ok := b.index[string(value)]
+	if !ok {
+		if len(b.dict.blob)+len(value) > maxDictBytes {
+			b.codes, b.index = codes{lost: true}, nil
+			return
+		}
+		if b.index == nil {
+			b.index = make(map[string]uint32)
+		}
+		code = uint32(len(b.dict.ends))
+		b.index[string(value)] = code
+		b.dict.blob = append(b.dict.blob, value...)
+		b.dict.ends = append(b.dict.ends, uint32(len(b.dict.blob)))
+	}
+	b.put(code)
+}
+
+// put appends code, widening the column when it does not fit. The narrow slice is left as it was: a reader
+// may be looking at it.
+func (c *codes) put(code uint32) {
+	switch {
+	case c.w4 != nil:
+		c.w4 = append(c.w4, code)
+	case c.w2 != nil && code <= 0xffff:
+		c.w2 = append(c.w2, uint16(code))
+	case c.w2 != nil:
+		c.w4 = append(widen[uint32](c.w2), code)
+		c.w2 = nil
+	case code <= 0xff:
+		if c.w1 == nil {
+			c.w1 = make([]uint8, 0, blockRecords)
+		}
+		c.w1 = append(c.w1, uint8(code))
+	default:
+		c.w2 = append(widen[uint16](c.w1), uint16(code))
+		c.w1 = nil
+	}
+}
+
+func widen[W uint16 | uint32, N uint8 | uint16](narrow []N) []W {
+	wide := make([]W, len(narrow), 2*len(narrow)+1)
+	for i, v := range narrow {
+		wide[i] = W(v)
+	}
+	return wide
+}
+
+// appendObject is the dictionary value of what a record acts on: id, name and image, each after its length.
+func appendObject(dst []byte, f *format.Fields) []byte {
+	var buf [128]byte
+	for _, v := range []format.Value{f.ObjID, f.ObjName, f.ObjImage} {
+		b := v.Bytes(buf[:0])
+		dst = binary.AppendUvarint(dst, uint64(len(b)))
+		dst = append(dst, b...)
+	}
+	return dst
+}
+
+// splitObject takes a dictionary value apart; parts of a value that is not whole are nil.
+func splitObject(v []byte) (id, name, image []byte) {
+	var parts [3][]byte
+	for i := range parts {
+		n, w := binary.Uvarint(v)
+		if w <= 0 || n > uint64(len(v)-w) {
+			break
+		}
+		parts[i], v = v[w:w+int(n)], v[w+int(n):]
+	}
+	return parts[0], parts[1], parts[2]
+}

@@ -1,0 +1,305 @@
+package index
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"shiplog/format"
+)
+
+// words are what messages and needles are made of: ids, grams in common, escapes, and letters that fold oddly.
+var words = []string{"start", "stop", "container", "background task", "image_download", "d59bf8a8b229", "68a6eb33c3d5",
+	"nginx-4711", "user07", "backup 12345678 bytes", `"disk0"`, `C:\share\test`, "a<b>&c", "tab\there", "K\u212aelvin", "mi\u017fs",
+	"\u0130stanbul", "stra\u00dfe", "STRA\u1e9eE", "容器已启动", "日志", "Ünïcödé", "ΣΊΣΥΦΟΣ ς", "it's 100%", "/share/Container", "\u2028", "\U0001f433", "K", "kk"}
+
+// randomRecord is one of a few hundred shapes.
+func randomRecord(r *rand.Rand, i int) *format.Record {
+	pick := func(s ...string) string { return s[r.IntN(len(s))] }
+	rec := &format.Record{Time: time.Unix(1_790_812_800+int64(i)*97+int64(r.IntN(4000))-2000, int64(r.IntN(1e9))), Stream: format.StreamLog}
+	if r.IntN(3) == 0 {
+		rec.Stream = format.StreamEvent
+		if r.IntN(2) == 0 {
+			rec.Eseq = format.NextEseq
+		}
+	}
+	if r.IntN(4) > 0 {
+		rec.Level = format.Level(pick("DEBUG", "INFO", "INFO", "INFO", "WARN", "ERROR"))
+	}
+	if r.IntN(6) == 0 {
+		rec.Outcome = format.Outcome(pick("success", "failure"))
+	}
+	rec.Category = pick("container", "container", "image", "backup", "system", "Export", "CONTAINER", "", "ſystem")
+	rec.Action = pick("container.start", "container.stop", "image.pull", "", "node_control.power_on", `odd "action"`)
+	rec.Actor.Name = pick("admin", "admin", "user07", "", "Ünal", `quo"te`)
+	if r.IntN(10) == 0 {
+		rec.Actor.Type = format.ActorAnonymous
+	}
+	if r.IntN(3) > 0 {
+		n := r.IntN(40)
+		rec.Obj = format.Object{Type: "container", ID: objectID(n), Name: fmt.Sprintf("web-%d", n), Image: pick("nginx:1", "redis", "a/b:latest")}
+		rec.Engine = format.Engine(pick("docker", "docker", "incus", "lxd", "lxc", ""))
+	}
+	var b strings.Builder
+	for range 1 + r.IntN(5) {
+		b.WriteString(pick(words...))
+		b.WriteString(pick(" ", ", ", "-", "", "/"))
+		if r.IntN(4) == 0 {
+			fmt.Fprintf(&b, "%08x", r.Uint32N(2000)*2654435761)
+		}
+	}
+	if r.IntN(20) > 0 {
+		rec.Msg = b.String()
+	}
+	return rec
+}
+
+func objectID(n int) string { return strings.Repeat(fmt.Sprintf("%08x", uint32(n)*2654435761), 8) }
+
+// randomQuery aims at what is there, or just beside it.
+func randomQuery(r *rand.Rand, lines []format.Fields) Query {
+	var q Query
+	f := &lines[r.IntN(len(lines))]
+	last := lines[len(lines)-1].Seq
+	some := func(n int) bool { return r.IntN(n) == 0 }
+	if some(5) {
+		q.After = r.Uint64N(last + 2)
+	}
+	if some(5) {
+		q.Before = r.Uint64N(last + 2)
+	}
+	if some(5) {
+		q.From = time.Unix(0, f.Time+int64(r.IntN(3)-1)).Add(-time.Duration(r.IntN(3)) * time.Hour)
+		if some(2) {
+			q.From = q.From.UTC().Truncate(24 * time.Hour)
+		}
+	}
+	if some(5) {
+		q.To = time.Unix(0, lines[r.IntN(len(lines))].Time+int64(r.IntN(3)-1))
+		if some(2) {
+			q.To = q.To.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+		}
+	}
+	if some(5) {
+		q.Stream = f.Stream
+	}
+	if some(8) {
+		q.Numbered = true
+	}
+	if some(10) {
+		q.AfterEseq = r.Uint64N(last/5 + 1)
+	}
+	if some(10) {
+		q.UptoEseq = r.Uint64N(last/5 + 1)
+	}
+	if some(4) {
+		q.Levels = []format.Level{f.Level, []format.Level{"INFO", "ERROR", "NOTICE"}[r.IntN(3)]}[:1+r.IntN(2)]
+	}
+	if some(4) {
+		q.Categories = []string{mangleCase(r, f.Category.String()), "backup"}[:1+r.IntN(2)]
+	}
+	if some(8) {
+		q.NotCategories = []string{mangleCase(r, lines[r.IntN(len(lines))].Category.String())}
+	}
+	if some(8) {
+		q.Actions = []string{f.Action.String(), "image.pull"}[:1+r.IntN(2)]
+	}
+	if some(5) {
+		q.User = f.User().String()
+	}
+	if some(10) {
+		q.Engine = f.Engine
+	}
+	if some(8) {
+		id := f.ObjID.String()
+		q.ObjID = id[:min(len(id), 6+r.IntN(70))]
+	}
+	if some(8) {
+		q.ObjName = f.ObjName.String()
+	}
+	if some(10) {
+		q.Image = f.ObjImage.String()
+	}
+	if some(2) {
+		q.Text = randomNeedle(r, f.Msg.String())
+	}
+	q.None = some(200)
+	q.Ascending = some(2)
+	if !some(4) {
+		q.Limit = 1 + r.IntN(30)
+	}
+	if some(3) {
+		q.Offset = r.IntN(len(lines)) >> r.IntN(12)
+	}
+	return q
+}
+
+// randomNeedle is a piece of msg, perhaps with one character changed, or a few words.
+func randomNeedle(r *rand.Rand, msg string) string {
+	rs := []rune(msg)
+	if r.IntN(8) == 0 || len(rs) == 0 {
+		return words[r.IntN(len(words))] + []string{"", " ", ", "}[r.IntN(3)] + words[r.IntN(len(words))]
+	}
+	n := min(1+r.IntN(16), len(rs))
+	at := r.IntN(len(rs) - n + 1)
+	rs = slices.Clone(rs[at : at+n])
+	if r.IntN(4) == 0 {
+		rs[r.IntN(n)] = []rune("k4\"\\\u212asİß容x ")[r.IntN(11)]
+	}
+	return mangleCase(r, string(rs))
+}
+
+func mangleCase(r *rand.Rand, s string) string {
+	switch r.IntN(4) {
+	case 0:
+		return strings.ToUpper(s)
+	case 1:
+		return strings.ToLower(s)
+	}
+	return s
+}
+
+// scan is the plain answer: every record through Match.
+func scan(q Query, lines []format.Fields) (all []*format.Fields) {
+	for i := range lines {
+		if q.Match(&lines[i]) {
+			all = append(all, &lines[i])
+		}
+	}
+	if !q.Ascending {
+		slices.Reverse(all)
+	}
+	return all
+}
+
+func page(all []*format.Fields, q Query) (want []uint64, more bool) {
+	all = all[min(q.Offset, len(all)):]
+	if q.Limit > 0 && len(all) > q.Limit {
+		all, more = all[:q.Limit], true
+	}
+	for _, f := range all {
+		want = append(want, f.Seq)
+	}
+	return want, more
+}
+
+// readAll is the log read line by line.
+func readAll(t *testing.T, dir string) []format.Fields {
+	t.Helper()
+	log, err := format.OpenLog(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []format.Fields
+	for ln, err := range log.Forward(0) {
+		if err != nil {
+			continue
+		}
+		var f format.Fields
+		if err := format.ScanLine(slices.Clone(ln.Bytes), &f); err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, f)
+	}
+	return lines
+}
+
+// compare holds all answers to one query against the scan.
+func compare(t *testing.T, x *Index, q Query, lines []format.Fields) {
+	t.Helper()
+	ctx := context.Background()
+	all := scan(q, lines)
+	want, more := page(all, q)
+	got, err := x.Search(ctx, q)
+	if err != nil {
+		t.Fatalf("Search(%s): %v", q, err)
+	}
+	var seqs []uint64
+	for i := range got.Hits {
+		seqs = append(seqs, got.Hits[i].Seq)
+	}
+	if !slices.Equal(seqs, want) || got.More != more {
+		t.Fatalf("Search(%s) = %v more=%v, want %v more=%v", q, seqs, got.More, want, more)
+	}
+	n, err := x.Count(ctx, q)
+	if err != nil || n != len(all) {
+		t.Fatalf("Count(%s) = %d, %v, want %d", q, n, err, len(all))
+	}
+	compareGroups(t, x, q, all)
+	i := 0
+	for f, err := range x.Each(ctx, q) {
+		if err != nil || i >= len(want) || f.Seq != want[i] {
+			t.Fatalf("Each(%s) step %d = %v, %v, want %v", q, i, f, err, want)
+		}
+		i++
+	}
+	if i != len(want) {
+		t.Fatalf("Each(%s) = %d records, want %d", q, i, len(want))
+	}
+}
+
+func compareGroups(t *testing.T, x *Index, q Query, all []*format.Fields) {
+	t.Helper()
+	by := Field(len(all)+len(q.Text)) % 5
+	want := make(map[groupKey]int)
+	g := &grouping{by: by, lines: want}
+	for _, f := range all {
+		g.line(f)
+	}
+	got, err := x.Group(context.Background(), q, by)
+	if err != nil {
+		t.Fatalf("Group(%s, %d): %v", q, by, err)
+	}
+	sum := 0
+	for _, g := range got {
+		if w := want[groupKey{int32(g.Day.Unix() / 86400), g.Value}]; w != g.Count {
+			t.Fatalf("Group(%s, %d) has %v, want %d", q, by, g, w)
+		}
+		sum += g.Count
+	}
+	if sum != len(all) || len(got) != len(want) {
+		t.Fatalf("Group(%s, %d) = %d records in %d groups, want %d in %d", q, by, sum, len(got), len(all), len(want))
+	}
+}
+
+// fill appends n random records.
+func fill(t *testing.T, w *format.Writer, r *rand.Rand, from, n int) {
+	t.Helper()
+	recs := make([]*format.Record, 0, n)
+	for i := range n {
+		recs = append(recs, randomRecord(r, from+i))
+	}
+	for batch := range slices.Chunk(recs, 100) {
+		if err := w.Write(batch...); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestIndexAgreesWithScan(t *testing.T) {
+	dir := t.TempDir()
+	w, err := format.Open(dir, format.Options{SegmentBytes: 600 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	r := rand.New(rand.NewPCG(1, 2))
+	fill(t, w, r, 0, 10_000)
+	x, err := Open(dir, Options{Memory: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	lines := readAll(t, dir)
+	for i := range 2000 {
+		if i%200 == 0 {
+			fill(t, w, r, len(lines), 300)
+			lines = readAll(t, dir)
+		}
+		compare(t, x, randomQuery(r, lines), lines)
+	}
+}

@@ -1,0 +1,16 @@
+// Package index answers queries. It reads segments and never writes them; all it keeps can be thrown away.
+//
+//	DIR/log/…0001.jsonl  sealed   columns ─┐ filters, counts, pages, groups: no line is read
+//	                              gate ────┤ can this segment hold the text at all?
+//	                              Bleve ───┤ which blocks of 512 records can?
+//	                                       └─ candidates ─ Query.Match on the bytes of the line ─ hits
+//	DIR/log/…8211.jsonl  active   columns and gate in memory, read on before each search
+//
+// A column holds one member of every record of a segment at a fixed width: time, place of the line, level,
+// stream and engine in one byte, codes of category, action, user and object. What a column cannot decide
+// is decided by [Query.Match], the one judge, on the line itself. So every answer is exact, with or without
+// an index on disk; the index only makes it quick.
+//
+// The rule nobody may break: a search reads what was appended before it began, and an index file that does
+// not match its checksum or its segment is set aside and rebuilt, never believed.
+package index

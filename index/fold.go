@@ -1,0 +1,51 @@
+package index
+
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+)
+
+// appendFold appends text to dst with every character replaced by the one that stands for all which differ
+// from it only in case: ASCII letters by the small one, others by the smallest code point of their folding
+// orbit, or by the ASCII letter in it (the Kelvin sign becomes k, the long s becomes s). Bytes that are not
+// UTF-8 stay as they are. The text "ß" does not match "ss": folding is simple, one character by one.
+func appendFold(dst, text []byte) []byte {
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c < utf8.RuneSelf {
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && n == 1 {
+			dst = append(dst, c)
+		} else {
+			dst = utf8.AppendRune(dst, foldRune(r))
+		}
+		i += n
+	}
+	return dst
+}
+
+// foldRune is the representative of r's folding orbit.
+func foldRune(r rune) rune {
+	least := r
+	for o := unicode.SimpleFold(r); o != r; o = unicode.SimpleFold(o) {
+		least = min(least, o)
+	}
+	if 'A' <= least && least <= 'Z' {
+		least += 'a' - 'A'
+	}
+	return least
+}
+
+// equalFold tells whether text equals the already folded want.
+func equalFold(text, want []byte) bool {
+	var buf [64]byte
+	return bytes.Equal(appendFold(buf[:0], text), want)
+}

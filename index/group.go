@@ -1,0 +1,222 @@
+package index
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"shiplog/format"
+)
+
+// Field is what [Index.Group] groups by.
+type Field int
+
+// The fields.
+const (
+	ByCategory Field = iota
+	ByLevel
+	ByUser
+	ByAction
+	ByStream
+)
+
+// Group is how many records of one UTC day have one value.
+type Group struct {
+	Day   time.Time // its midnight, UTC
+	Value string
+	Count int
+}
+
+// Group counts the records that match by day and field, sorted by day and value. Offset and Limit are ignored.
+func (x *Index) Group(ctx context.Context, q Query, by Field) ([]Group, error) {
+	x.count.searches.Add(1)
+	snap, err := x.look()
+	if err != nil {
+		return nil, err
+	}
+	q.Offset, q.Limit, q.Ascending = 0, 0, true
+	r := x.newRun(ctx, q)
+	counts := make(map[groupKey]int)
+	r.group = &grouping{by: by, counts: counts}
+	if err := r.walk(snap, nil); err != nil {
+		return nil, err
+	}
+	out := make([]Group, 0, len(counts))
+	for k, n := range counts {
+		out = append(out, Group{time.Unix(int64(k.day)*86400, 0).UTC(), k.value, n})
+	}
+	slices.SortFunc(out, func(a, b Group) int {
+		if c := a.Day.Compare(b.Day); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Value, b.Value)
+	})
+	return out, nil
+}
+
+type groupKey struct {
+	day   int32
+	value string
+}
+
+// grouping is the counting of one run. A nil grouping counts nothing.
+type grouping struct {
+	by     Field
+	counts map[groupKey]int
+
+	// of the segment being visited; added to counts when it went well
+	p     *plan
+	codes map[uint64]int // day<<32 | code
+	lines map[groupKey]int
+}
+
+// begin readies g for a segment. When the columns do not know a value of the field the lines are asked.
+func (g *grouping) begin(p *plan) {
+	if g == nil {
+		return
+	}
+	g.p, g.codes, g.lines = p, make(map[uint64]int), make(map[groupKey]int)
+	if p == nil {
+		return
+	}
+	k, mask := g.column(p.c)
+	if k != nil && k.lost || mask != 0 && slices.ContainsFunc(p.c.bits, func(b uint8) bool { return b&mask == 0 }) {
+		p.exact, p.counted = false, nil
+	}
+}
+
+// column is where the field stands: in a column of codes, or in a part of the byte of bits.
+func (g *grouping) column(c *columns) (k *codes, mask uint8) {
+	switch g.by {
+	case ByCategory:
+		return &c.category, 0
+	case ByUser:
+		return &c.user, 0
+	case ByAction:
+		return &c.action, 0
+	case ByStream:
+		return nil, streamMask << streamShift
+	}
+	return nil, levelMask
+}
+
+// line counts one line that was judged.
+func (g *grouping) line(f *format.Fields) {
+	if g == nil {
+		return
+	}
+	var v string
+	switch g.by {
+	case ByCategory:
+		v = f.Category.String()
+	case ByLevel:
+		v = string(f.Level)
+	case ByUser:
+		v = f.User().String()
+	case ByAction:
+		v = f.Action.String()
+	case ByStream:
+		v = string(f.Stream)
+	}
+	g.lines[groupKey{dayOf(f.Time), v}]++
+}
+
+// cube counts from the rollup; false when it does not hold the field.
+func (g *grouping) cube() bool {
+	if g.by == ByAction {
+		return false
+	}
+	_, mask := g.column(g.p.c)
+	for i := range g.p.c.cube {
+		row := &g.p.c.cube[i]
+		if !g.p.counted(row) {
+			continue
+		}
+		code := uint32(row.bits & mask)
+		switch g.by {
+		case ByCategory:
+			code = row.category
+		case ByUser:
+			code = row.user
+		}
+		g.codes[groupCode(row.day, code)] += int(row.count)
+	}
+	return true
+}
+
+// rows counts the selected rows of block b.
+func (g *grouping) rows(b int, sel *selection) error {
+	if g == nil {
+		return nil
+	}
+	c := g.p.c
+	k, mask := g.column(c)
+	return guard(func() error {
+		last, n := uint64(0), 0 // runs of equal rows are common
+		for i := range min(c.rows-b*blockRecords, blockRecords) {
+			if sel[i>>6]>>(i&63)&1 == 0 {
+				continue
+			}
+			row := b*blockRecords + i
+			code := uint32(c.bits[row] & mask)
+			if k != nil {
+				code = k.at(row)
+			}
+			key := groupCode(dayOf(c.times[row]), code)
+			if key != last && n > 0 {
+				g.codes[last] += n
+				n = 0
+			}
+			last = key
+			n++
+		}
+		if n > 0 {
+			g.codes[last] += n
+		}
+		return nil
+	})
+}
+
+func groupCode(day int32, code uint32) uint64 { return uint64(uint32(day))<<32 | uint64(code) }
+
+// keep adds what was counted of a segment to the whole.
+func (g *grouping) keep() error {
+	if g == nil || g.p == nil && len(g.lines) == 0 {
+		return nil
+	}
+	named := make(map[groupKey]int, len(g.codes))
+	err := guard(func() error {
+		k, _ := g.column(g.p.c)
+		for key, n := range g.codes {
+			v := ""
+			switch code := uint32(key); {
+			case k != nil:
+				v = string(k.dict.at(code))
+			case g.by == ByStream:
+				v = string(streamNames[code>>streamShift])
+			default:
+				v = string(levelNames[code])
+			}
+			named[groupKey{int32(key >> 32), v}] += n
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range []map[groupKey]int{named, g.lines} {
+		for key, n := range m {
+			g.counts[key] += n
+		}
+	}
+	g.discard()
+	return nil
+}
+
+// discard forgets what was counted of a segment.
+func (g *grouping) discard() {
+	if g != nil {
+		g.p, g.codes, g.lines = nil, nil, nil
+	}
+}

@@ -1,0 +1,240 @@
+package index
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"shiplog/format"
+)
+
+// Options of an [Index]. The zero value answers from memory and by reading the files.
+type Options struct {
+	Dir      string       // where the indexes of sealed segments are kept; "": nowhere
+	ReadOnly bool         // use what is in Dir but write nothing
+	Memory   int          // bytes of columns kept for sealed segments without an index in Dir; default 16 MiB, 64 MiB without Dir
+	Logger   *slog.Logger // default: nothing is logged
+}
+
+// Index answers queries about one data directory. It is safe for concurrent use, and any number of them, in
+// any number of processes, may read one directory, also while it grows.
+type Index struct {
+	dir  string // the log folder
+	opts Options
+	log  *format.Log
+	text chan struct{} // one slot for each text search that may run at a time
+
+	cache cache
+	bell  bell
+	count counters
+
+	// mu is held while files are looked at and read on: who comes second finds it done.
+	mu     sync.Mutex
+	segs   []*segment // guarded by mu, as all below; oldest first
+	listed time.Time  // the directory's time of change when it was listed
+	racy   bool       // it had changed so shortly before that a further change may not show in its time
+	snap   *snapshot
+	broken error // why the last look failed
+}
+
+// snapshot is the log at one moment. It never changes.
+type snapshot struct {
+	views []view // oldest first
+}
+
+// view is one segment at one moment.
+type view struct {
+	seg   *segment
+	after uint64   // records of this file have a seq above it ...
+	below uint64   // ... and below it (0: no bound); others were put there by a tool
+	size  int64    // bytes
+	cols  *columns // of the newest segment; nil: ask Index.columns
+}
+
+// maxTextSearches is how many searches for text run at a time: each can keep one core busy.
+const maxTextSearches = 2
+
+// Open makes an index of the data directory dataDir (the one that holds the folder log, or that folder). It
+// reads nothing yet and starts nothing.
+func Open(dataDir string, o Options) (*Index, error) {
+	log, err := format.OpenLog(dataDir)
+	if err != nil {
+		return nil, fmt.Errorf("open index: %w", err)
+	}
+	dir := filepath.Join(dataDir, "log")
+	if fi, err := os.Stat(dir); err != nil || !fi.IsDir() {
+		dir = dataDir
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Memory == 0 {
+		o.Memory = 16 << 20
+		if o.Dir == "" {
+			o.Memory = 64 << 20
+		}
+	}
+	x := &Index{dir: dir, opts: o, log: log, text: make(chan struct{}, maxTextSearches)}
+	x.cache.limit = o.Memory
+	x.bell.init(dir)
+	return x, nil
+}
+
+// Close lets go of files and memory. No search may be running.
+func (x *Index) Close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, s := range x.segs {
+		x.cache.forget(s)
+	}
+	x.segs, x.snap = nil, nil
+	return x.bell.close()
+}
+
+// racyAge is how old a directory's time of change must be before it is trusted to show the next change: file
+// systems round it, some to two seconds.
+const racyAge = 2 * time.Second
+
+// look brings the index up to what stands in the files now.
+func (x *Index) look() (*snapshot, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	snap, err := x.lookLocked()
+	if errors.Is(err, os.ErrNotExist) { // a segment went between the listing and the reading
+		x.racy = true
+		snap, err = x.lookLocked()
+	}
+	x.broken = err
+	return snap, err
+}
+
+func (x *Index) lookLocked() (*snapshot, error) {
+	fi, err := os.Stat(x.dir)
+	if err != nil {
+		return nil, fmt.Errorf("look at log: %w", err)
+	}
+	changed := x.snap == nil
+	if changed || x.racy || !fi.ModTime().Equal(x.listed) {
+		now := time.Now()
+		did, err := x.list()
+		if err != nil {
+			return nil, fmt.Errorf("list log: %w", err)
+		}
+		x.listed, x.racy = fi.ModTime(), now.Sub(fi.ModTime()) < racyAge
+		changed = changed || did
+	}
+	if n := len(x.segs); n > 0 {
+		did, err := x.segs[n-1].readOn(x.log)
+		if err != nil {
+			return nil, err
+		}
+		changed = changed || did
+	}
+	if changed {
+		x.snap = x.makeSnapshot()
+	}
+	return x.snap, nil
+}
+
+// list takes over the list of segments: new ones, gone ones, sealed ones, replaced ones.
+func (x *Index) list() (changed bool, err error) {
+	found, err := x.log.Segments()
+	if err != nil {
+		return false, err
+	}
+	known := make(map[uint64]*segment, len(x.segs))
+	for _, s := range x.segs {
+		known[s.First] = s
+	}
+	segs := make([]*segment, 0, len(found))
+	for i, fs := range found {
+		s := known[fs.First]
+		if s == nil || s.Name != fs.Name {
+			s = newSegment(x.dir, fs)
+		}
+		if i < len(found)-1 {
+			kept, err := x.sealed(s)
+			if errors.Is(err, os.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return false, err
+			}
+			s = kept
+		}
+		if known[s.First] == s {
+			delete(known, s.First)
+		} else {
+			changed = true
+		}
+		segs = append(segs, s)
+	}
+	for _, gone := range known {
+		x.cache.forget(gone)
+		changed = true
+	}
+	x.segs = segs
+	return changed, nil
+}
+
+// sealed makes sure that s, which is not the newest segment, is known as the file it is now.
+func (x *Index) sealed(s *segment) (*segment, error) {
+	fi, err := os.Stat(s.path)
+	if err != nil {
+		return nil, err
+	}
+	id := fileIDOf(fi)
+	switch {
+	case s.tail != nil: // it was the newest one until now: read the rest
+		if _, err := s.readOn(x.log); err != nil {
+			return nil, err
+		}
+		cols := s.tail.view()
+		cols.damaged += s.torn
+		cols.cube = makeCube(cols)
+		n := newSegment(x.dir, s.Segment)
+		n.id, n.cols = s.id, cols
+		n.mu.Lock()
+		x.cache.touch(n)
+		n.mu.Unlock()
+		return n, nil
+	case s.id == fileID{}:
+		s.id = id
+	case !s.id.same(id):
+		n := newSegment(x.dir, s.Segment)
+		n.id = id
+		return n, nil
+	}
+	return s, nil
+}
+
+// makeSnapshot is the log as it was just read.
+func (x *Index) makeSnapshot() *snapshot {
+	snap := &snapshot{views: make([]view, len(x.segs))}
+	for i, s := range x.segs {
+		v := view{seg: s, after: max(s.First, 1) - 1, size: s.id.size}
+		if i+1 < len(x.segs) {
+			v.below = x.segs[i+1].First
+		} else {
+			v.cols = s.tail.view()
+			v.cols.damaged += s.torn
+		}
+		snap.views[i] = v
+	}
+	return snap
+}
+
+// Last returns the highest seq and eseq in the log; 0 when there is none.
+func (x *Index) Last(ctx context.Context) (seq, eseq uint64, err error) {
+	return x.edge(ctx, true)
+}
+
+// First returns the lowest seq and eseq still in the log, older ones having been pruned; 0 when there is none.
+func (x *Index) First(ctx context.Context) (seq, eseq uint64, err error) {
+	return x.edge(ctx, false)
+}

@@ -1,0 +1,106 @@
+package index
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"shiplog/format"
+)
+
+// Query says which records are wanted, in which order and how many. The zero value wants all of them, newest
+// first. Every condition must hold; within a list one match is enough.
+type Query struct {
+	After, Before uint64    // After < seq < Before; 0: unbounded
+	From, To      time.Time // From <= time < To; zero: unbounded
+
+	Stream              format.Stream // "": both
+	Numbered            bool          // only records with an eseq
+	AfterEseq, UptoEseq uint64        // AfterEseq < eseq <= UptoEseq; 0: unbounded; either wants an eseq
+
+	Levels        []format.Level // the effective level is one of these
+	Categories    []string       // case-insensitive
+	NotCategories []string       // case-insensitive
+	Actions       []string
+	User          string // as [format.Fields.User]
+
+	Engine  format.Engine
+	ObjID   string // exact, or the beginning of an id when it is 12 or more hex digits
+	ObjName string
+	Image   string
+
+	Text string // substring of msg; letters match without regard to case (Unicode simple folding)
+
+	None          bool // matches nothing
+	Limit, Offset int  // Limit 0: all; Offset skips that many matches first
+	Ascending     bool // oldest first
+
+	m *matcher // the query compiled; nil until a search made its own copy
+}
+
+// String is the query in short, the narrowest conditions first, for log lines.
+func (q Query) String() string {
+	var b strings.Builder
+	put := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, " %s=%s", name, value)
+		}
+	}
+	if q.None {
+		put("none", "true")
+	}
+	if q.Text != "" {
+		put("text", strconv.Quote(q.Text))
+	}
+	put("id", q.ObjID)
+	put("name", q.ObjName)
+	put("image", q.Image)
+	put("user", q.User)
+	put("seq", bounds(num(q.After), num(q.Before)))
+	put("eseq", bounds(num(q.AfterEseq), num(q.UptoEseq)))
+	put("time", bounds(stamp(q.From), stamp(q.To)))
+	put("category", strings.Join(q.Categories, ","))
+	put("not-category", strings.Join(q.NotCategories, ","))
+	put("action", strings.Join(q.Actions, ","))
+	levels := make([]string, len(q.Levels))
+	for i, l := range q.Levels {
+		levels[i] = string(l)
+	}
+	put("level", strings.Join(levels, ","))
+	put("stream", string(q.Stream))
+	put("engine", string(q.Engine))
+	if q.Numbered {
+		put("numbered", "true")
+	}
+	put("offset", num(uint64(max(q.Offset, 0))))
+	put("limit", num(uint64(max(q.Limit, 0))))
+	if q.Ascending {
+		put("order", "ascending")
+	}
+	if b.Len() == 0 {
+		return "all"
+	}
+	return b.String()[1:]
+}
+
+func num(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+func bounds(lo, hi string) string {
+	if lo == "" && hi == "" {
+		return ""
+	}
+	return lo + ".." + hi
+}

@@ -1,0 +1,148 @@
+package index
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"shiplog/format"
+)
+
+// Hit is one record of an answer. Its Line is the answer's own.
+type Hit struct{ format.Fields }
+
+// Page is an answer to [Index.Search].
+type Page struct {
+	Hits    []Hit
+	More    bool // further records match beyond Limit
+	Damaged int  // lines in the segments visited that are no record; they are never part of an answer
+}
+
+// Search returns the records that match, in the order asked for. Every record that was acknowledged before
+// the call is seen. The error is ctx's when it ended first; a segment that cannot be read is an error too.
+func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
+	x.count.searches.Add(1)
+	var page Page
+	snap, err := x.look()
+	if err != nil {
+		return page, err
+	}
+	r := x.newRun(ctx, q)
+	if q.Limit > 0 {
+		r.left = q.Limit + 1
+		page.Hits = make([]Hit, 0, min(q.Limit, 1024))
+	}
+	var block []byte // lines are copied into blocks of many
+	err = r.walk(snap, func(f *format.Fields) bool {
+		if q.Limit > 0 && len(page.Hits) == q.Limit {
+			page.More = true
+			return false
+		}
+		if cap(block)-len(block) < len(f.Line) {
+			block = make([]byte, 0, max(16<<10, len(f.Line)))
+		}
+		at := len(block)
+		block = append(block, f.Line...)
+		page.Hits = append(page.Hits, Hit{})
+		return format.ScanLine(block[at:len(block):len(block)], &page.Hits[len(page.Hits)-1].Fields) == nil
+	})
+	page.Damaged = r.damaged
+	return page, err
+}
+
+// Each goes through the records that match, in the order that q.Ascending asks for, in memory that does not
+// grow with their number. The Fields and all they point to are valid until the next step. An error ends it.
+func (x *Index) Each(ctx context.Context, q Query) iter.Seq2[*format.Fields, error] {
+	return func(yield func(*format.Fields, error) bool) {
+		x.count.searches.Add(1)
+		snap, err := x.look()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		r := x.newRun(ctx, q)
+		if q.Limit > 0 {
+			r.left = q.Limit
+		}
+		stopped := false
+		err = r.walk(snap, func(f *format.Fields) bool {
+			stopped = !yield(f, nil)
+			return !stopped
+		})
+		if err != nil && !stopped {
+			yield(nil, err)
+		}
+	}
+}
+
+// Count returns how many records match, whatever Offset and Limit are.
+func (x *Index) Count(ctx context.Context, q Query) (int, error) {
+	x.count.searches.Add(1)
+	snap, err := x.look()
+	if err != nil {
+		return 0, err
+	}
+	q.Offset, q.Limit = 0, 0
+	r := x.newRun(ctx, q)
+	err = r.walk(snap, nil)
+	return r.matches, err
+}
+
+// candidates returns the blocks that may hold the text; nil: all.
+func (r *run) candidates(t *table, p *plan) (blockSet, error) {
+	if len(r.m.text) == 0 {
+		return nil, nil
+	}
+	g := t.cols.grams
+	if g == nil || len(r.hashes) == 0 {
+		return nil, nil
+	}
+	set := makeBlockSet(p.c.blocks())
+	for b := p.from / blockRecords; b <= (p.to-1)/blockRecords; b++ {
+		if g.may(b, r.hashes) {
+			set.add(b)
+		}
+	}
+	return set, nil
+}
+
+// blockSet is a set of blocks of one segment; nil holds all.
+type blockSet []uint64
+
+func makeBlockSet(blocks int) blockSet { return make(blockSet, (blocks+63)/64) }
+
+func (s blockSet) add(b int)      { s[b>>6] |= 1 << (b & 63) }
+func (s blockSet) has(b int) bool { return s == nil || s[b>>6]>>(b&63)&1 != 0 }
+func (s blockSet) empty() bool {
+	return s != nil && !slices.ContainsFunc(s, func(w uint64) bool { return w != 0 })
+}
+
+// table is the columns of one segment while a run looks at them.
+type table struct {
+	cols    *columns
+	release func()
+}
+
+// open gives the columns of v.
+func (x *Index) open(v *view) (*table, error) {
+	if v.cols != nil {
+		return &table{cols: v.cols, release: func() {}}, nil
+	}
+	c, err := x.columns(v.seg)
+	if err != nil {
+		return nil, err
+	}
+	return &table{cols: c, release: func() {}}, nil
+}
+
+// distrust sets aside what is known of s: it will be read anew.
+func (x *Index) distrust(s *segment, why error) {
+	x.count.distrusted.Add(1)
+	x.opts.Logger.Warn("index set aside", "segment", s.Name, "err", why)
+	x.cache.forget(s)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s.tail != nil {
+		s.tail, x.snap = nil, nil
+	}
+}

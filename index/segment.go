@@ -1,0 +1,127 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"shiplog/format"
+)
+
+// fileID tells one state of a file from another.
+type fileID struct {
+	dev, ino uint64
+	size     int64
+	mtime    time.Time
+}
+
+func fileIDOf(fi os.FileInfo) fileID {
+	id := fileID{size: fi.Size(), mtime: fi.ModTime()}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		id.dev, id.ino = uint64(st.Dev), uint64(st.Ino)
+	}
+	return id
+}
+
+func (a fileID) sameFile(b fileID) bool { return a.dev == b.dev && a.ino == b.ino }
+
+func (a fileID) same(b fileID) bool {
+	return a.sameFile(b) && a.size == b.size && a.mtime.Equal(b.mtime)
+}
+
+// segment is one file of the log, as it was when it was last looked at. A file that was replaced gets a new
+// segment. While it is the newest one it has a tail; sealed, its columns come and go.
+type segment struct {
+	format.Segment // constant; its Size is not kept up
+	path           string
+
+	mu   sync.Mutex // held while columns are made: who comes second finds them done
+	id   fileID     // guarded by Index.mu
+	tail *builder   // guarded by Index.mu; nil once sealed
+	torn int        // guarded by Index.mu: damaged lines after the last intact one of the tail
+	cols *columns   // guarded by mu; nil: not in memory
+	sum  summary    // guarded by mu
+	used uint64     // guarded by Index.cache.mu: when cols was last used
+}
+
+// lines reads the segment on from byte from into b. It returns the number of damaged lines after the last
+// intact one: they are read again next time.
+func (s *segment) lines(log *format.Log, b *builder, from int64) (torn int, err error) {
+	var own format.Fields
+	seg := s.Segment
+	if fi, err := os.Stat(s.path); err == nil {
+		seg.Size = fi.Size()
+	}
+	for ln, err := range log.Lines(seg, from) {
+		var damage *format.Damage
+		if errors.As(err, &damage) {
+			torn++
+			continue
+		}
+		if err != nil {
+			return torn, fmt.Errorf("read segment %s: %w", s.Name, err)
+		}
+		f := ln.Fields
+		if f == nil {
+			f = &own
+			if format.ScanLine(ln.Bytes, f) != nil {
+				torn++
+				continue
+			}
+		}
+		b.c.damaged += torn
+		torn = 0
+		b.add(f, ln.Offset, ln.Offset+int64(len(ln.Bytes))+1)
+	}
+	return torn, nil
+}
+
+// readOn brings the tail up to the size of the file, and makes it anew when the file is another one.
+// Index.mu is held.
+func (s *segment) readOn(log *format.Log) (changed bool, err error) {
+	fi, err := os.Stat(s.path)
+	if err != nil {
+		return false, err
+	}
+	id := fileIDOf(fi)
+	if s.tail != nil && s.id.sameFile(id) && s.id.size == id.size {
+		return false, nil
+	}
+	if s.tail == nil || !s.id.sameFile(id) || id.size < s.tail.c.end {
+		s.tail = newBuilder(true)
+	}
+	s.torn, err = s.lines(log, s.tail, s.tail.c.end)
+	if err != nil {
+		return false, err
+	}
+	s.id = id
+	return true, nil
+}
+
+// columns returns the columns of a sealed segment, from memory or made now by reading it.
+func (x *Index) columns(s *segment) (*columns, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cols != nil {
+		x.cache.touch(s)
+		return s.cols, nil
+	}
+	b := newBuilder(true)
+	torn, err := s.lines(x.log, b, 0)
+	if err != nil {
+		return nil, err
+	}
+	b.c.damaged += torn
+	s.cols = b.view()
+	s.cols.cube = makeCube(s.cols)
+	x.cache.touch(s)
+	return s.cols, nil
+}
+
+func newSegment(dir string, fs format.Segment) *segment {
+	return &segment{Segment: fs, path: filepath.Join(dir, fs.Name)}
+}

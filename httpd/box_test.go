@@ -1,0 +1,321 @@
+package httpd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"shiplog/format"
+	"shiplog/index"
+)
+
+// box is a data directory with a writer, an index, accounts, a made-up engine and a server on a real port.
+type box struct {
+	t      *testing.T
+	dir    string
+	engine *fakeEngine
+	tweak  func(*Options)
+
+	writer *format.Writer
+	index  *index.Index
+	server *Server
+	url    string
+	stop   func() // ends the server and what it works with
+	client *http.Client
+}
+
+// newBox starts a box whose log holds the fixture (a file name in testdata/contract; "": an empty log).
+func newBox(t *testing.T, fixture string, tweak func(*Options)) *box {
+	t.Helper()
+	b := &box{t: t, dir: t.TempDir(), engine: &fakeEngine{}, tweak: tweak,
+		client: &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	copyFile(t, contractAccounts(t), filepath.Join(b.dir, "accounts.json"))
+	b.openWriter()
+	if fixture != "" {
+		b.restore(filepath.Join("testdata", "contract", fixture))
+	}
+	b.start()
+	t.Cleanup(func() { b.stop() })
+	return b
+}
+
+// contractAccounts makes the accounts file of the contract cases once: hashing passwords takes its time.
+var contractAccounts = func() func(*testing.T) string {
+	var once sync.Once
+	var path string
+	return func(t *testing.T) string {
+		once.Do(func() {
+			dir, err := os.MkdirTemp("", "shiplog-accounts")
+			if err != nil {
+				t.Fatal(err)
+			}
+			path = filepath.Join(dir, "accounts.json")
+			a, err := LoadAccounts(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.Open(filepath.Join("testdata", "contract", "accounts.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if _, err := a.Apply(f); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return path
+	}
+}()
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if matches, _ := filepath.Glob(filepath.Join(os.TempDir(), "shiplog-accounts*")); len(matches) > 0 {
+		for _, dir := range matches {
+			os.RemoveAll(dir)
+		}
+	}
+	os.Exit(code)
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *box) openWriter() {
+	b.t.Helper()
+	w, err := format.Open(b.dir, format.Options{KeepFree: -1})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.writer = w
+}
+
+// restore puts the records of a file into the log as they are.
+func (b *box) restore(path string) {
+	b.t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		var r format.Record
+		if err := format.ParseLine(lines.Bytes(), &r); err != nil {
+			b.t.Fatal(err)
+		}
+		if err := b.writer.Restore(&r); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// start serves the directory on a fresh port.
+func (b *box) start() {
+	b.t.Helper()
+	if b.writer == nil {
+		b.openWriter()
+	}
+	x, err := index.Open(b.dir, index.Options{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	accounts, err := LoadAccounts(filepath.Join(b.dir, "accounts.json"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	o := Options{Index: x, Accounts: accounts, Append: b.writer.Append, Inspect: b.engine.inspect, List: b.engine.list,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	if b.tweak != nil {
+		b.tweak(&o)
+	}
+	s, err := New(o)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var run sync.WaitGroup
+	run.Go(func() {
+		if err := b.writer.Run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+			b.t.Errorf("writer: %v", err)
+		}
+	})
+	run.Go(func() {
+		if err := s.Run(ctx, ln); err != nil {
+			b.t.Errorf("server: %v", err)
+		}
+	})
+	b.index, b.server, b.url = x, s, "http://"+ln.Addr().String()
+	b.stop = sync.OnceFunc(func() {
+		cancel()
+		run.Wait()
+		b.client.CloseIdleConnections()
+		if err := errors.Join(x.Close(), b.writer.Close()); err != nil {
+			b.t.Errorf("close: %v", err)
+		}
+		b.writer = nil
+	})
+}
+
+// restart ends the server in order and starts it again on the same directory.
+func (b *box) restart() {
+	b.stop()
+	b.start()
+}
+
+// append writes one record and returns its seq.
+func (b *box) append(r *format.Record) uint64 {
+	b.t.Helper()
+	if err := b.writer.Append(context.Background(), r); err != nil {
+		b.t.Fatal(err)
+	}
+	return r.Seq
+}
+
+// reply is an answer that was read to its end.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+	took   time.Duration
+}
+
+// do sends one request; headers are alternating names and values.
+func (b *box) do(method, path, body string, headers ...string) reply {
+	b.t.Helper()
+	req, err := http.NewRequest(method, b.url+path, strings.NewReader(body))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			req.Host = headers[i+1]
+			continue
+		}
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	began := time.Now()
+	res, err := b.client.Do(req)
+	if err != nil {
+		b.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatalf("%s %s: read answer: %v", method, path, err)
+	}
+	return reply{res.StatusCode, res.Header, string(data), time.Since(began)}
+}
+
+// cookie logs a user of the contract cases in and returns the Cookie header's value.
+func (b *box) cookie(user string) string {
+	b.t.Helper()
+	passwords := map[string]string{"admin": "admin-pw", "alice": "p@ss+1"}
+	r := b.do("POST", "/container-station/api/v1/login", `{"username":"`+user+`","password":"`+passwords[user]+`"}`)
+	if r.status != 200 {
+		b.t.Fatalf("login %s = %d %s, want 200", user, r.status, r.body)
+	}
+	value, _, _ := strings.Cut(r.header.Get("Set-Cookie"), ";")
+	return value
+}
+
+// fakeEngine answers for containers that do not exist.
+type fakeEngine struct {
+	mu         sync.Mutex
+	containers []format.Container // guarded by mu
+	err        error              // guarded by mu; what every inquiry fails with
+	inquiries  int                // guarded by mu
+}
+
+func (e *fakeEngine) inspect(_ context.Context, typ, id string) (format.Container, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.inquiries++; e.err != nil {
+		return format.Container{}, e.err
+	}
+	var found []format.Container
+	for _, c := range e.containers {
+		if c.Type == typ && (c.ID == id || c.Name == id) {
+			return c, nil
+		}
+		if c.Type == typ && typ == "docker" && len(id) >= 12 && strings.HasPrefix(c.ID, id) {
+			found = append(found, c)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return format.Container{}, format.ErrNoContainer
+	case 1:
+		return found[0], nil
+	}
+	return format.Container{}, format.ErrAmbiguous
+}
+
+func (e *fakeEngine) list(context.Context) ([]format.Container, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append([]format.Container(nil), e.containers...), e.err
+}
+
+// change puts, replaces or (with state "") removes a container.
+func (e *fakeEngine) change(c format.Container) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i, o := range e.containers {
+		if o.Type == c.Type && o.ID == c.ID {
+			if c.State == "" {
+				e.containers = append(e.containers[:i], e.containers[i+1:]...)
+			} else {
+				e.containers[i] = c
+			}
+			return
+		}
+	}
+	if c.State != "" {
+		e.containers = append(e.containers, c)
+	}
+}
+
+func (e *fakeEngine) fail(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.err = err
+}
+
+// report appends the event an agent writes when a container changes.
+func (b *box) report(c format.Container, verb string) {
+	b.t.Helper()
+	if err := b.writer.Write(containerEvent(c, verb)); err != nil {
+		b.t.Error(err)
+	}
+}
+
+func containerEvent(c format.Container, verb string) *format.Record {
+	return &format.Record{Stream: format.StreamEvent, Eseq: format.NextEseq, Category: "container", Action: "container." + verb,
+		Time: time.Now(), Actor: format.Actor{Type: format.ActorEngine}, Engine: format.Engine(c.Type),
+		Obj: format.Object{Type: "container", ID: c.ID, Name: c.Name}}
+}

@@ -1,0 +1,70 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"shiplog/format"
+)
+
+// statusError is an answer that is not the one asked for. Every dialect writes it in its own shape.
+type statusError struct {
+	status  int
+	message string
+	header  http.Header // extra headers; nil: none
+}
+
+func (e *statusError) Error() string { return e.message }
+
+func failf(status int, format string, args ...any) *statusError {
+	return &statusError{status: status, message: fmt.Sprintf(format, args...)}
+}
+
+// with adds a header to the answer.
+func (e *statusError) with(name, value string) *statusError {
+	if e.header == nil {
+		e.header = http.Header{}
+	}
+	e.header.Set(name, value)
+	return e
+}
+
+// retryAfter tells when it may be worth another try, in whole seconds rounded up.
+func (e *statusError) retryAfter(d time.Duration) *statusError {
+	return e.with("Retry-After", strconv.Itoa(max(1, int((d+time.Second-1)/time.Second))))
+}
+
+// asStatus maps what a handler returned to an answer. What it does not know is the server's fault: the client
+// is told no more than that, the log gets the rest.
+func asStatus(err error) *statusError {
+	if e, ok := errors.AsType[*statusError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return failf(http.StatusRequestEntityTooLarge, "Body is larger than %d bytes", e.Limit)
+	}
+	if e, ok := errors.AsType[tooManyFailures](err); ok {
+		return failf(http.StatusTooManyRequests, "Too many failed logins, try again later").retryAfter(e.wait)
+	}
+	switch {
+	case errors.Is(err, errCredentials):
+		return failf(http.StatusUnauthorized, "Wrong user name or password")
+	case errors.Is(err, errSecondFactor):
+		return failf(http.StatusForbidden, "This account requires a second factor")
+	case errors.Is(err, format.ErrNoContainer):
+		return failf(http.StatusNotFound, "No such container")
+	case errors.Is(err, format.ErrAmbiguous):
+		return failf(http.StatusBadRequest, "Container id prefix is ambiguous")
+	case errors.Is(err, format.ErrEngineDown):
+		return failf(http.StatusServiceUnavailable, "Container engine is not reachable").retryAfter(5 * time.Second)
+	case errors.Is(err, format.ErrFull), errors.Is(err, format.ErrReadOnly):
+		return failf(http.StatusServiceUnavailable, "The log cannot be written at the moment").retryAfter(10 * time.Second)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return failf(http.StatusServiceUnavailable, "The request took too long").retryAfter(time.Second)
+	}
+	return failf(http.StatusInternalServerError, "Internal server error")
+}

@@ -1,0 +1,134 @@
+package httpd
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+)
+
+// Handler returns the whole API as one handler.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+
+// serve is the one way in and the one way out: every answer is counted here and every error gets the shape
+// of the dialect that owns the path.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	d := dialectOf(s.dialects, r.URL.Path)
+	out := &answer{ResponseWriter: w, patience: s.limits.write}
+	defer func() {
+		if p := recover(); p != nil {
+			s.recovered(p, d, out, r)
+		}
+		s.metrics.requests.WithLabelValues(d.name, strconv.Itoa(out.code())).Inc()
+		if out.aborted {
+			panic(http.ErrAbortHandler) // closes the connection: the client must see that the answer is not whole
+		}
+	}()
+	if err := s.dispatch(out, r, d); err != nil {
+		s.fail(out, r, d, err)
+	}
+}
+
+// dispatch checks what is checked of every request, then hands it to its route.
+func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if int64(len(r.URL.RawQuery)) > s.limits.query {
+		return failf(http.StatusRequestURITooLong, "Query string is longer than %d bytes", s.limits.query)
+	}
+	if r.ContentLength > s.limits.body {
+		return failf(http.StatusRequestEntityTooLarge, "Body is larger than %d bytes", s.limits.body)
+	}
+	if err := s.guard.check(r); err != nil {
+		return err
+	}
+	rt, vars, err := d.find(r.Method, r.URL.EscapedPath())
+	if err != nil {
+		return err
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, s.limits.body)
+	if rt.slow {
+		// The deadline for reading the request would end its context while it is being answered.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // not all writers have one
+	} else {
+		ctx, cancel := context.WithTimeout(r.Context(), s.limits.write)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
+	return rt.handler(w, &request{Request: r, query: params(r.URL.RawQuery), vars: vars})
+}
+
+// fail writes err in the shape of the dialect. When the answer has begun already it can only be cut off.
+func (s *Server) fail(w *answer, r *http.Request, d *dialect, err error) {
+	e := asStatus(err)
+	if e.status >= 500 && r.Context().Err() == nil {
+		s.opts.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "status", e.status, "err", err)
+	}
+	if w.status != 0 {
+		w.aborted = true
+		return
+	}
+	for name, values := range e.header {
+		w.Header()[name] = values
+	}
+	if e.status == http.StatusRequestEntityTooLarge {
+		w.Header().Set("Connection", "close")
+	}
+	d.fail(w, e)
+}
+
+// recovered answers a request whose handler panicked. The stack goes to the log only.
+func (s *Server) recovered(p any, d *dialect, w *answer, r *http.Request) {
+	if p == http.ErrAbortHandler {
+		w.aborted = true
+		return
+	}
+	s.opts.Logger.Error("panic", "method", r.Method, "path", r.URL.Path, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if w.status != 0 {
+		w.aborted = true
+		return
+	}
+	d.fail(w, failf(http.StatusInternalServerError, "Internal server error"))
+}
+
+// answer is a ResponseWriter that remembers its status and gives the client time for each piece.
+type answer struct {
+	http.ResponseWriter
+	patience time.Duration // for one piece
+	status   int
+	aborted  bool
+}
+
+// extend moves the deadline for writing: neither a long wait nor a long answer is cut off, a client that
+// does not read is.
+func (a *answer) extend() {
+	_ = http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(a.patience)) // not all writers have one
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.extend()
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	a.extend()
+	return a.ResponseWriter.Write(b)
+}
+
+// Unwrap lets a ResponseController through.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// code is the status that was answered: 200 when a handler wrote nothing at all, as net/http does.
+func (a *answer) code() int {
+	if a.status == 0 {
+		return http.StatusOK
+	}
+	return a.status
+}

@@ -1,0 +1,44 @@
+package httpd
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// writeJSON answers with v, indented by two spaces with a final newline. Structs list their members in the
+// order of the alphabet; `<`, `>` and `&` stay as they are.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // a client that went away is no error of ours
+	return nil
+}
+
+// errorBody is how Container Station reports an error; a published client recognises it by the first bytes,
+// which the indentation of writeJSON makes right.
+type errorBody struct {
+	Error struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+// failJSON writes e as an errorBody.
+func failJSON(w http.ResponseWriter, e *statusError) {
+	var b errorBody
+	b.Error.Code, b.Error.Message = e.status, e.message
+	_ = writeJSON(w, e.status, b) // cannot fail: an int and a string
+}

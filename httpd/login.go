@@ -1,0 +1,115 @@
+package httpd
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// credentials are what a login sent: name and password, or a token.
+type credentials struct {
+	name, password string
+	token          string
+}
+
+// identity is who a request acts for.
+type identity struct {
+	name  string
+	admin bool
+}
+
+var (
+	errCredentials  = errors.New("wrong user name or password")
+	errSecondFactor = errors.New("this account requires a second factor, which this server cannot ask for")
+)
+
+// tooManyFailures refuses a source that guesses.
+type tooManyFailures struct{ wait time.Duration }
+
+func (e tooManyFailures) Error() string { return "too many failed logins from this address" }
+
+// login checks c, keeps guessing slow and writes the auth record. The session it returns is not opened yet.
+func (s *Server) login(r *http.Request, c credentials) (session, error) {
+	source := sourceKey(r.RemoteAddr)
+	if wait := s.limiter.blocked(source); wait > 0 {
+		return session{}, tooManyFailures{wait}
+	}
+	var n session
+	var err error
+	if c.token != "" {
+		n, err = s.loginToken(c.token)
+	} else {
+		n, err = s.loginPassword(r.Context(), source, c)
+	}
+	if errors.Is(err, errCredentials) {
+		delay := s.limiter.failed(source, c.name) // "" stands for all tokens
+		s.metrics.logins.WithLabelValues("failure").Inc()
+		s.auth.record(r, c.name, false)
+		s.limiter.hold(delay, r.Context().Done(), s.closing.Done())
+		return session{}, err
+	}
+	if err == nil {
+		s.metrics.logins.WithLabelValues("success").Inc()
+		s.auth.record(r, n.user, true)
+	}
+	return n, err
+}
+
+// loginPassword takes one of the two hashing slots, and looks at the limiter again when it has it: of many
+// guesses sent at once no more than ten and the one in the other slot are ever tried.
+func (s *Server) loginPassword(ctx context.Context, source string, c credentials) (session, error) {
+	a := s.opts.Accounts
+	if err := a.hasher.acquire(ctx); err != nil {
+		return session{}, err
+	}
+	defer a.hasher.release()
+	if wait := s.limiter.blocked(source); wait > 0 {
+		return session{}, tooManyFailures{wait}
+	}
+	st := a.current()
+	i, known := st.users[c.name]
+	hash := a.nobody
+	if known {
+		hash = st.hashes[i]
+	}
+	if right := hash.verify(c.password); !right || !known {
+		return session{}, errCredentials
+	}
+	if st.file.Users[i].SecondFactor {
+		return session{}, errSecondFactor
+	}
+	return session{user: c.name, hash: st.file.Users[i].Password}, nil
+}
+
+// loginToken opens a session for the user of a pre-issued token.
+func (s *Server) loginToken(secret string) (session, error) {
+	sum := sha256.Sum256([]byte(secret))
+	t, ok := s.opts.Accounts.tokenBySum(sum, s.opts.Now())
+	if !ok {
+		return session{}, errCredentials
+	}
+	return session{user: t.User, token: &sum}, nil
+}
+
+// identify tells who a session acts for now: an account that was removed, a password that was changed and a
+// token that expired end it. A token never gives more than its roles.
+func (s *Server) identify(o *session) (identity, bool) {
+	a := s.opts.Accounts
+	if o.token != nil {
+		t, ok := a.tokenBySum(*o.token, s.opts.Now())
+		if !ok {
+			return identity{}, false
+		}
+		u, known := a.User(t.User)
+		return identity{name: t.User, admin: slices.Contains(t.Roles, "admin") && (u.Admin || !known)}, true
+	}
+	st := a.current()
+	i, ok := st.users[o.user]
+	if !ok || st.file.Users[i].Password != o.hash {
+		return identity{}, false
+	}
+	return identity{name: o.user, admin: st.file.Users[i].Admin}, true
+}

@@ -1,0 +1,49 @@
+package httpd
+
+import "net/http"
+
+// nativeDialect is what belongs to no vendor: health, readiness, metrics, and every path nobody owns.
+func nativeDialect(s *Server) *dialect {
+	return &dialect{
+		name:   "native",
+		prefix: "",
+		fail:   failJSON,
+		routes: []route{
+			{method: http.MethodGet, path: "/healthz", handler: s.healthz},
+			{method: http.MethodGet, path: "/readyz", handler: s.readyz},
+			{method: http.MethodGet, path: "/metrics", handler: func(w http.ResponseWriter, r *request) error {
+				s.metrics.handler.ServeHTTP(w, r.Request)
+				return nil
+			}},
+		},
+	}
+}
+
+// healthz says that the process answers.
+func (s *Server) healthz(w http.ResponseWriter, _ *request) error {
+	return writeJSON(w, http.StatusOK, struct {
+		Status string `json:"status"`
+	}{"ok"})
+}
+
+// readyz says whether answers are complete: 503 with the reasons while they are not.
+func (s *Server) readyz(w http.ResponseWriter, _ *request) error {
+	reasons := []string{}
+	if ok, why := s.opts.Index.Ready(); !ok {
+		reasons = append(reasons, why...)
+	}
+	if err := s.opts.Accounts.Err(); err != nil {
+		reasons = append(reasons, err.Error())
+	}
+	if s.opts.Ready != nil {
+		reasons = append(reasons, s.opts.Ready()...)
+	}
+	status := http.StatusOK
+	if len(reasons) > 0 {
+		status = http.StatusServiceUnavailable
+	}
+	return writeJSON(w, status, struct {
+		Ready   bool     `json:"ready"`
+		Reasons []string `json:"reasons"`
+	}{len(reasons) == 0, reasons})
+}

@@ -1,0 +1,93 @@
+package httpd
+
+import (
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// params is a query string or form body, looked at in place: nothing is allocated for what is not asked for.
+// A malformed percent escape stands for itself, as `%` does in real clients' text filters.
+type params string
+
+// lookup returns the first value of name. It reports false when name is absent.
+func (p params) lookup(name string) (string, bool) {
+	rest := string(p)
+	for rest != "" {
+		var pair string
+		pair, rest, _ = strings.Cut(rest, "&")
+		key, value, _ := strings.Cut(pair, "=")
+		if key == name || (strings.ContainsAny(key, "%+") && unescape(key) == name) {
+			return unescape(value), true
+		}
+	}
+	return "", false
+}
+
+// get returns the first value of name; a parameter that is present but empty counts as absent everywhere.
+func (p params) get(name string) string {
+	v, _ := p.lookup(name)
+	return v
+}
+
+// first returns the value of the first of names that is not absent, with that name.
+func (p params) first(names ...string) (name, value string) {
+	for _, n := range names {
+		if v := p.get(n); v != "" {
+			return n, v
+		}
+	}
+	return names[0], ""
+}
+
+// integer returns the integer called name, or fallback when it is absent. The error names the parameter.
+func (p params) integer(fallback int64, names ...string) (int64, error) {
+	for _, n := range names {
+		v := strings.TrimSpace(p.get(n))
+		if v == "" {
+			continue
+		}
+		i, err := parseInteger(v)
+		if err != nil {
+			return 0, failf(400, "Invalid parameter %s: not an integer", n)
+		}
+		return i, nil
+	}
+	return fallback, nil
+}
+
+var errInteger = errors.New("not an integer")
+
+// parseInteger reads an optional sign and decimal digits; nothing else, and nothing that an int64 cannot hold.
+func parseInteger(s string) (int64, error) {
+	digits := strings.TrimLeft(s, "+-")
+	if len(s)-len(digits) > 1 || digits == "" || strings.Trim(digits, "0123456789") != "" {
+		return 0, errInteger
+	}
+	i, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		return 0, errInteger
+	}
+	return i, nil
+}
+
+// list returns the items of a comma list, trimmed, empty ones left out; nil when the parameter is absent. A
+// list of nothing but commas is absent too.
+func (p params) list(name string) []string {
+	var items []string
+	for item := range strings.SplitSeq(p.get(name), ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// unescape undoes form encoding. Text that is not properly encoded is what it says.
+func unescape(s string) string {
+	if v, err := url.QueryUnescape(s); err == nil {
+		return v
+	}
+	return s
+}

@@ -1,0 +1,157 @@
+package httpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"shiplog/format"
+	"shiplog/index"
+)
+
+// Options is what a server works with. Index and Accounts are required.
+type Options struct {
+	Index    *index.Index
+	Accounts *Accounts
+
+	// Append writes records and returns when they are safe. nil makes the server read-only: routes that
+	// write answer 405 and logins leave no record.
+	Append func(ctx context.Context, recs ...*format.Record) error
+	// Inspect tells the live state of a container; typ is docker or lxc. nil: inquiries answer 503.
+	Inspect func(ctx context.Context, typ, id string) (format.Container, error)
+	// List tells the live state of all containers. nil: the list answers 503.
+	List func(ctx context.Context) ([]format.Container, error)
+	// Ready gives further reasons why answers are not complete yet; nil: none.
+	Ready func() []string
+
+	Hosts               []string               // names of this server besides IP addresses, localhost and the host name
+	QNAPRootEventFormat string                 // v1 (default) or v2: the form of event messages under /api/v1
+	Collectors          []prometheus.Collector // more metrics
+	Version             string                 // for the metric shiplog_build_info
+	Logger              *slog.Logger           // default slog.Default()
+	Now                 func() time.Time       // default time.Now
+
+	limits limits // tests make them smaller; zero: the defaults
+}
+
+// maxInspects bounds the inquiries that run at one time: an engine's daemon has other things to do.
+const maxInspects = 16
+
+// limits are what one client can take of the server.
+type limits struct {
+	readHeader, read, idle time.Duration
+	write                  time.Duration // for one answer, or one chunk of a streamed one
+	shutdown               time.Duration // for requests in flight when the server ends
+	connections            int
+	body, query            int64 // bytes
+	waiters                int
+	belt                   time.Duration // a waiter looks at its container at least this often
+}
+
+func (l limits) withDefaults() limits {
+	d := limits{readHeader: 5 * time.Second, read: 30 * time.Second, idle: time.Minute, write: 30 * time.Second,
+		shutdown: 8 * time.Second, connections: 512, body: 1 << 20, query: 16 << 10, waiters: 256, belt: 5 * time.Second}
+	l.readHeader, l.read, l.idle = orDefault(l.readHeader, d.readHeader), orDefault(l.read, d.read), orDefault(l.idle, d.idle)
+	l.write, l.shutdown, l.belt = orDefault(l.write, d.write), orDefault(l.shutdown, d.shutdown), orDefault(l.belt, d.belt)
+	l.connections, l.waiters = orDefault(l.connections, d.connections), orDefault(l.waiters, d.waiters)
+	l.body, l.query = orDefault(l.body, d.body), orDefault(l.query, d.query)
+	return l
+}
+
+func orDefault[T comparable](v, fallback T) T {
+	var zero T
+	if v == zero {
+		return fallback
+	}
+	return v
+}
+
+// Server answers HTTP requests.
+type Server struct {
+	opts     Options // constant after New, as all below
+	limits   limits
+	guard    guard
+	dialects []*dialect // longest prefix first
+	metrics  *metrics
+	sessions *sessions
+	limiter  *limiter
+	auth     *authLog
+	hub      *hub
+	inspects chan struct{} // one token per running inquiry
+	clear    clearState
+
+	closing context.Context // ends when the server shuts down; waits end with it
+	close   context.CancelFunc
+}
+
+// New makes a server. It starts nothing and listens nowhere.
+func New(o Options) (*Server, error) {
+	if o.Index == nil || o.Accounts == nil {
+		return nil, errors.New("httpd: Options.Index and Options.Accounts are required")
+	}
+	switch o.QNAPRootEventFormat {
+	case "":
+		o.QNAPRootEventFormat = "v1"
+	case "v1", "v2":
+	default:
+		return nil, fmt.Errorf("event format %q of the root prefix is unknown (v1, v2)", o.QNAPRootEventFormat)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	hostname, _ := os.Hostname() // without one, only addresses and configured names are let in
+	s := &Server{opts: o, limits: o.limits.withDefaults(), guard: newGuard(hostname, o.Hosts),
+		sessions: newSessions(o.Now), limiter: newLimiter(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects)}
+	s.closing, s.close = context.WithCancel(context.Background())
+	s.hub = newHub(s.closing, o.Index, s.limits.waiters, o.Logger)
+	m, err := newMetrics(s)
+	if err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	s.metrics = m
+	s.dialects = sortDialects(append(qnapDialects(s), nativeDialect(s)))
+	return s, nil
+}
+
+// Run serves on ln until ctx ends: then it takes no more connections, ends waits, lets other requests finish
+// for a few seconds and returns nil. It closes ln.
+func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+	hs := &http.Server{
+		Handler:           s.Handler(),
+		ReadHeaderTimeout: s.limits.readHeader,
+		ReadTimeout:       s.limits.read,
+		IdleTimeout:       s.limits.idle,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	served := make(chan error, 1)
+	go func() { served <- hs.Serve(limitConnections(ln, s.limits.connections)) }()
+	select {
+	case err := <-served:
+		s.close()
+		s.hub.stop()
+		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	s.close()
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.shutdown)
+	defer cancel()
+	if err := hs.Shutdown(patience); err != nil {
+		s.opts.Logger.Warn("requests cut off by shutdown", "err", err)
+		_ = hs.Close()
+	}
+	<-served
+	s.hub.stop()
+	return nil
+}

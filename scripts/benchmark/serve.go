@@ -60,7 +60,7 @@ func (b *bench) serve() error {
 	line, err := stdout.ReadString('\n')
 	base, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
 	if !ok {
-		return fmt.Errorf("first line %q (%v), want listening on ...", line, err)
+		return fmt.Errorf("first line %q (%v), want listening on URL", line, err)
 	}
 	go io.Copy(io.Discard, stdout)
 	client, err := login(base)

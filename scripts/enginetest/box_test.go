@@ -127,6 +127,26 @@ func (b *box) stop(t *testing.T, sig syscall.Signal) (int, time.Duration) {
 	return code, time.Since(began)
 }
 
+// proc reads one number of shiplog's file under /proc.
+func (b *box) proc(t *testing.T, file, name string) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", b.pid, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			n, err := strconv.Atoi(strings.Fields(rest)[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatalf("/proc/%d/%s has no %s", b.pid, file, name)
+	return 0
+}
+
 func (b *box) login(t *testing.T) {
 	t.Helper()
 	jar, err := cookiejar.New(nil)

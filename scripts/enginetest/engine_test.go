@@ -58,6 +58,7 @@ func TestEngines(t *testing.T) {
 	t.Run("nothing lost, nothing twice", r.compare)
 	t.Run("the API tells what was done", r.told)
 	t.Run("no secret is on the disk", r.noSecret)
+	t.Run("nothing happens, nothing is written", r.idle)
 	t.Run("stop", func(t *testing.T) {
 		if code, took := r.b.stop(t, syscall.SIGTERM); code != 0 || took > 10*time.Second {
 			t.Errorf("SIGTERM: exit status %d after %v, want 0 within 10 s", code, took)
@@ -158,6 +159,17 @@ func (r *run) killed(t *testing.T) {
 	r.b.awaitLine(t, after, "Container engine docker connected")
 	r.b.awaitLine(t, after, "Container engine incus connected")
 	r.blinded(from, "lxc")
+}
+
+// idle watches shiplog with both engines connected and nothing to tell: the disks must be able to sleep.
+func (r *run) idle(t *testing.T) {
+	r.settle(t)
+	seq, before := r.b.newest(t), r.b.proc(t, "io", "write_bytes")
+	time.Sleep(3 * time.Second)
+	if after := r.b.proc(t, "io", "write_bytes"); after != before && r.b.newest(t) == seq {
+		t.Errorf("%d bytes were written to the disk while nothing happened", after-before)
+	}
+	t.Logf("resident %d kB, of it anonymous %d kB", r.b.proc(t, "status", "VmRSS"), r.b.proc(t, "status", "RssAnon"))
 }
 
 // overrun lets more happen than the 256 events that dockerd remembers, while shiplog is away.

@@ -20,13 +20,16 @@ const defaultProject = "default"
 type incusEvent struct {
 	raw      []byte // the frame as received
 	at       time.Time
-	kind     string // lifecycle, operation or logging
-	location string // cluster member, empty for none
-	project  string // empty for what the daemon does on its own
+	obs      time.Time // when it was received; zero for an imported event
+	kind     string    // lifecycle, operation or logging
+	location string    // cluster member, empty for none
+	project  string    // empty for what the daemon does on its own
 
 	life *incusLifecycle // set when kind is lifecycle
 	op   *incusOperation // set when kind is operation
 	log  *incusLogging   // set when kind is logging
+
+	seq uint64 // of the record it was read from, when it was
 }
 
 // incusLifecycle is the metadata of a lifecycle event. LXD sends neither Name nor Project.

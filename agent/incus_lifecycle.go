@@ -78,7 +78,7 @@ func (m *IncusMapper) instance(e *incusEvent, what incusPath, action string) {
 		say(humanVerbs[verb] + " container " + n)
 	case "stop":
 		r.Eseq = format.NextEseq
-		if e.life.Requestor == nil && !m.tasks.working(key) {
+		if e.life.Requestor == nil && !m.tasks.working(key) && m.synth == nil {
 			m.line(r, format.LevelWarn, "container", r.Action, "Container stopped by itself "+n, who)
 			return
 		}

@@ -28,6 +28,9 @@ type IncusMapper struct {
 	tasks  tasks
 	asked  apiRequests
 	out    []Mapped
+
+	synth   *bounds           // set while unseen changes are mapped
+	observe func(*incusEvent) // told each event in order; nil: nobody
 }
 
 // NewIncusMapper returns a mapper that has seen nothing yet.
@@ -51,10 +54,16 @@ func (m *IncusMapper) SetImage(fingerprint, alias string) { m.images.set(fingerp
 // Event takes one frame and returns the records that are ready: of this frame, of older ones that waited
 // for their order, or none. It fails on what cannot be decoded; the mapper stays usable.
 func (m *IncusMapper) Event(raw []byte) ([]Mapped, error) {
-	e, err := decodeIncus(bytes.Clone(raw))
+	return m.received(bytes.Clone(raw), time.Time{})
+}
+
+// received is Event for a frame that arrived at obs; it takes over raw.
+func (m *IncusMapper) received(raw []byte, obs time.Time) ([]Mapped, error) {
+	e, err := decodeIncus(raw)
 	if err != nil {
 		return nil, err
 	}
+	e.obs = obs
 	return m.mapAll(m.w.put(e)), nil
 }
 
@@ -68,13 +77,16 @@ func (m *IncusMapper) Tick(now time.Time) []Mapped { return m.mapAll(m.w.tick(no
 // event. It is for the end of a stream: an operation seen again afterwards counts as a new one.
 func (m *IncusMapper) Flush() []Mapped {
 	out := m.mapAll(m.w.all())
-	m.tasks.flush(m)
+	m.tasks.flush(m, nil)
 	out = append(out, m.take()...)
 	return out
 }
 
 func (m *IncusMapper) mapAll(events []*incusEvent) []Mapped {
 	for _, e := range events {
+		if m.observe != nil {
+			m.observe(e)
+		}
 		switch {
 		case e.life != nil:
 			m.lifecycle(e)
@@ -101,8 +113,9 @@ func (m *IncusMapper) keep(r *format.Record) { m.out = append(m.out, Mapped{Reco
 
 // raw starts the record of e itself: the frame, without its secrets, is in data.raw.
 func (m *IncusMapper) raw(e *incusEvent, category, action string) *format.Record {
-	return &format.Record{
+	r := &format.Record{
 		Time:     e.at,
+		Obs:      e.obs.UTC(),
 		Stream:   format.StreamEvent,
 		Category: category,
 		Action:   action,
@@ -111,8 +124,18 @@ func (m *IncusMapper) raw(e *incusEvent, category, action string) *format.Record
 		Host:     e.location,
 		NS:       defaultNS,
 		Project:  e.project,
-		Data:     object("raw", json.RawMessage(redactJSON(e.raw))),
+		Data:     object(m.frameName(), json.RawMessage(redactJSON(e.raw))),
 	}
+	m.mark(r)
+	return r
+}
+
+// frameName is the member of data that holds the frame: only what an engine sent is called raw.
+func (m *IncusMapper) frameName() string {
+	if m.synth != nil {
+		return "event"
+	}
+	return "raw"
 }
 
 // defaultNS is the namespace of everything an image reference does not place elsewhere.
@@ -135,6 +158,7 @@ func (m *IncusMapper) message(ref *format.Record, category, action string, actor
 		Req:      ref.Req,
 		Data:     object("qnap", qnap),
 	}
+	m.mark(r)
 	m.out = append(m.out, Mapped{Record: r, Ref: ref})
 	return r
 }
@@ -161,6 +185,7 @@ func (m *IncusMapper) line(ref *format.Record, level format.Level, category, act
 	if level == format.LevelError {
 		r.Outcome = format.OutcomeFailure
 	}
+	m.mark(r)
 	m.out = append(m.out, Mapped{Record: r, Ref: ref})
 	return r
 }

@@ -220,15 +220,18 @@ func (ts *tasks) finished(id string) bool {
 	return false
 }
 
-// flush keeps the newest event of each operation under way and forgets them all.
-func (ts *tasks) flush(m *IncusMapper) {
+// flush forgets the operations under way but those in running, and keeps the newest event of each.
+func (ts *tasks) flush(m *IncusMapper, running map[string]bool) {
 	for _, t := range ts.sorted() {
+		if running[t.id] {
+			continue
+		}
 		if t.last != nil {
 			t.skipped--
 			m.keep(m.rawOperation(t.last, t))
 		}
+		delete(ts.running, t.id)
 	}
-	clear(ts.running)
 }
 
 func (ts *tasks) sorted() []*task {

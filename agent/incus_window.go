@@ -10,7 +10,7 @@ import (
 // event's timestamp repaired every one. What people wait for are lifecycle events, so these are held only
 // as long as disorder was ever seen to last; an operation's progress can wait until it is surely in order.
 const (
-	lifecycleHold = 25 * time.Millisecond
+	lifecycleHold = 20 * time.Millisecond
 	operationHold = 250 * time.Millisecond
 	maxHeld       = 4096 // a burst beyond this is passed on less well sorted, never dropped
 	clockStep     = 10 * time.Second
@@ -28,7 +28,7 @@ type window struct {
 type heldEvent struct {
 	*incusEvent
 	n     uint64
-	since time.Time // when a tick first saw it; zero: no tick yet
+	since time.Time // when it arrived, or a tick first saw it; zero: neither is known
 }
 
 // put takes e in and returns what may leave now, judged by the events' own clock.
@@ -43,7 +43,7 @@ func (w *window) put(e *incusEvent) []*incusEvent {
 		w.newest = e.at
 	}
 	w.n++
-	heap.Push(&w.held, &heldEvent{incusEvent: e, n: w.n})
+	heap.Push(&w.held, &heldEvent{incusEvent: e, n: w.n, since: e.obs})
 	for len(w.held) > maxHeld {
 		out = append(out, w.pop())
 	}
@@ -62,6 +62,21 @@ func (w *window) tick(now time.Time) []*incusEvent {
 		hold := h.hold()
 		return !h.at.After(now.Add(-hold)) || now.Sub(h.since) >= hold
 	})
+}
+
+// next is when a tick has something to do; zero: nothing is held.
+func (w *window) next() time.Time {
+	var next time.Time
+	for _, h := range w.held {
+		at := h.at
+		if !h.since.IsZero() && h.since.Before(at) {
+			at = h.since
+		}
+		if at = at.Add(h.hold()); next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
+	return next
 }
 
 // due removes the events up to the newest one that may leave, and returns them in order.

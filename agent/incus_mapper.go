@@ -28,6 +28,7 @@ type IncusMapper struct {
 	tasks  tasks
 	asked  apiRequests
 	out    []Mapped
+	ahead  []*incusEvent // leave the window together with the event being mapped, after it
 
 	synth   *bounds           // set while unseen changes are mapped
 	observe func(*incusEvent) // told each event in order; nil: nobody
@@ -83,7 +84,8 @@ func (m *IncusMapper) Flush() []Mapped {
 }
 
 func (m *IncusMapper) mapAll(events []*incusEvent) []Mapped {
-	for _, e := range events {
+	for i, e := range events {
+		m.ahead = events[i+1:]
 		if m.observe != nil {
 			m.observe(e)
 		}
@@ -99,6 +101,7 @@ func (m *IncusMapper) mapAll(events []*incusEvent) []Mapped {
 			m.keep(r)
 		}
 	}
+	m.ahead = nil
 	return m.take()
 }
 

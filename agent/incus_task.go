@@ -303,21 +303,30 @@ func (t *task) only(ts *tasks) bool {
 	return true
 }
 
-// foresee looks through the events that wait for their order for one that tells who asked for this
-// operation: the lifecycle event of a quick operation is already there when the operation's first leaves.
+// foresee looks through the events after this one that are already there for one that tells who asked for
+// this operation; of a quick operation it is.
 func (m *IncusMapper) foresee(e *incusEvent, t *task) (asker, bool) {
-	for _, h := range m.w.held {
-		if h.life == nil || h.life.Requestor == nil || h.at.Before(e.at) {
-			continue
+	for _, next := range m.ahead {
+		if m.explains(next, t) {
+			return m.asker(next.life.Requestor), true
 		}
-		p := parseIncusPath(h.life.Source)
-		key := instanceKey{project: orDefault(h.life.Project, p.project, h.project), name: p.name}
-		if p.kind == "instances" && containsKey(t.keys, key) ||
-			p.kind == "images" && t.fp != "" && p.name == t.fp {
+	}
+	for _, h := range m.w.held {
+		if !h.at.Before(e.at) && m.explains(h.incusEvent, t) {
 			return m.asker(h.life.Requestor), true
 		}
 	}
 	return asker{}, false
+}
+
+// explains tells whether e is a lifecycle event of what t works on, with a requestor.
+func (m *IncusMapper) explains(e *incusEvent, t *task) bool {
+	if e.life == nil || e.life.Requestor == nil {
+		return false
+	}
+	p := parseIncusPath(e.life.Source)
+	key := instanceKey{project: orDefault(e.life.Project, p.project, e.project), name: p.name}
+	return p.kind == "instances" && containsKey(t.keys, key) || p.kind == "images" && t.fp != "" && p.name == t.fp
 }
 
 func sortTasks(ts []*task) {

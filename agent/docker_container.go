@@ -29,6 +29,7 @@ type dockerContainer struct {
 	connects                     int                  // since the last create, die or failed start
 	failed                       time.Time            // a failed start was told
 	networks                     map[string]string    // connected now: id to name
+	netKnown                     bool                 // networks was listed once, so that it is complete
 	unplugged                    map[string]time.Time // newest disconnect by network, since the last connect
 
 	restarts []time.Time // without a user's doing, in the last minute
@@ -161,6 +162,8 @@ func (m *DockerMapper) containerOther(o *mapping, c *dockerContainer) {
 		case "healthy":
 			o.tell(c, format.LevelInfo, "Container health: healthy "+c.label())
 		}
+	case "start_failed":
+		m.startFailed(o, c)
 	case "exec_die":
 		if m.opts.LogExec {
 			o.add(o.line(format.LevelInfo, "container", fmt.Sprintf("Exec in container %s (exit=%s)", c.label(), e.Attr["exitCode"]), c.obj()))

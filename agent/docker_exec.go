@@ -86,7 +86,7 @@ func (c *dockerContainer) setHealth(info DockerInfo) {
 // learnHealth is for streams without an engine behind them: the exec that ended just before the status
 // changed was the health check.
 func (m *DockerMapper) learnHealth(c *dockerContainer, at time.Time) {
-	if !c.knowsExec && c.lastExec != "" && at.Sub(c.lastExecAt) < 100*time.Millisecond {
+	if m.opts.Container == nil && !c.knowsExec && c.lastExec != "" && at.Sub(c.lastExecAt) < 100*time.Millisecond {
 		c.knowsExec, c.health = true, c.lastExec
 	}
 }

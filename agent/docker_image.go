@@ -16,6 +16,7 @@ type dockerImages struct {
 	tagged  string              // newest tag event: its name, image and time
 	taggedI string
 	deleted time.Time // newest delete that was told
+	changed time.Time // newest event of any image
 }
 
 func newDockerImages() dockerImages {
@@ -115,6 +116,7 @@ func splitRef(ref string) (name, tag string) {
 // image maps the events of images.
 func (m *DockerMapper) image(o *mapping) {
 	e, d := o.e, &m.images
+	d.changed = later(d.changed, e.At)
 	switch e.Verb {
 	case "prune":
 		o.prune()
@@ -203,7 +205,7 @@ func (m *DockerMapper) pulled(o *mapping) {
 // untagged holds the line of an untag until it is clear whether the image goes with it.
 func (m *DockerMapper) untagged(o *mapping) {
 	id, at := o.e.ID, o.e.At
-	ref, last := m.takeName(id, o.raw)
+	ref, last := m.takeName(o.e, o.raw)
 	o.raw.NS, o.raw.Repo = m.images.owner(ref)
 	obj := imageObject(id, ref)
 	var ms []Mapped
@@ -226,13 +228,16 @@ func (o *mapping) removed(ref string, obj format.Object) []Mapped {
 
 // takeName finds out which name an untag took away, as the event does not say it: the one the engine no
 // longer has, else the newest. last tells that the image has no other.
-func (m *DockerMapper) takeName(id string, raw *format.Record) (ref string, last bool) {
+func (m *DockerMapper) takeName(e *dockerEvent, raw *format.Record) (ref string, last bool) {
+	id := e.ID
 	names := m.images.names[id]
 	if len(names) == 0 {
 		return shortID(id), false
 	}
 	i := len(names) - 1
-	if m.opts.Image != nil && raw.Seq == 0 {
+	if e.made != nil { // a comparison knows the name
+		i = max(0, slices.Index(names, e.Attr["name"]))
+	} else if m.opts.Image != nil && raw.Seq == 0 {
 		if _, now, ok := m.opts.Image(id); ok {
 			gone := slices.IndexFunc(names, func(n string) bool { return !slices.Contains(now, n) })
 			if gone < 0 { // a digest was taken away, or the name given again at once

@@ -36,9 +36,11 @@ type DockerMapper struct {
 	containers map[string]*dockerContainer
 	images     dockerImages
 	volumes    map[string]bool
-	held       []*heldLine
-	execs      execs
-	filtered   uint64 // executions of health checks
+
+	volumesChanged time.Time // newest volume event
+	held           []*heldLine
+	execs          execs
+	filtered       uint64 // executions of health checks
 }
 
 // maxContainers bounds what is remembered; the longest silent is forgotten first.
@@ -168,6 +170,7 @@ func (o *mapping) prune() {
 
 // volume maps volume events. Docker says create again for each container that uses an existing volume.
 func (m *DockerMapper) volume(o *mapping) {
+	m.volumesChanged = later(m.volumesChanged, o.e.At)
 	switch o.e.Verb {
 	case "create":
 		if !m.volumes[o.e.ID] {

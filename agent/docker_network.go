@@ -69,6 +69,9 @@ func (m *DockerMapper) unplugged(o *mapping, c *dockerContainer, network string)
 	case c.connects == 0 && !c.failed.IsZero() && at.Sub(c.failed) < connectWaits:
 		return // the other networks of the same failed start
 	}
+	if c.connects == 0 && m.opts.Container != nil && o.raw.Seq != 0 {
+		return // whether it failed can only be asked when it happens
+	}
 	reason := ""
 	if m.opts.Container != nil && o.raw.Seq == 0 && o.e.made == nil {
 		info, ok := m.opts.Container(c.id)

@@ -70,7 +70,7 @@ func (s *dockerSource) finish() []Mapped {
 
 // diff returns the events that must have happened for the state to be as snap has it, oldest first.
 func (m *DockerMapper) diff(snap *dockerSnapshot, known knownSince) []*dockerEvent {
-	d := &differ{m: m, snap: snap, since: known.containers}
+	d := &dockerDiff{m: m, snap: snap, since: known.containers}
 	for _, id := range slices.Sorted(maps.Keys(snap.containers)) {
 		d.container(snap.containers[id], m.containers[id])
 	}
@@ -87,16 +87,16 @@ func (m *DockerMapper) diff(snap *dockerSnapshot, known knownSince) []*dockerEve
 	return d.out
 }
 
-type differ struct {
+type dockerDiff struct {
 	m     *DockerMapper
 	snap  *dockerSnapshot
 	since time.Time
 	out   []*dockerEvent
 }
 
-func (d *differ) add(e *dockerEvent) { d.out = append(d.out, e) }
+func (d *dockerDiff) add(e *dockerEvent) { d.out = append(d.out, e) }
 
-func (d *differ) event(id, name, image, verb string, at, lo, hi time.Time) *dockerEvent {
+func (d *dockerDiff) event(id, name, image, verb string, at, lo, hi time.Time) *dockerEvent {
 	e := &dockerEvent{Type: "container", Verb: verb, ID: id, Scope: "local", At: at, made: &madeUp{lo, hi},
 		Attr: map[string]string{"name": name}}
 	if image != "" {
@@ -107,7 +107,7 @@ func (d *differ) event(id, name, image, verb string, at, lo, hi time.Time) *dock
 
 // container compares one container. Docker's StartedAt is before the time of the start event and FinishedAt
 // before that of the die event, so a later one was not seen.
-func (d *differ) container(st dockerState, c *dockerContainer) {
+func (d *dockerDiff) container(st dockerState, c *dockerContainer) {
 	isNew := c == nil || c.status == statusUnknown
 	if isNew {
 		c = &dockerContainer{started: d.since, died: d.since, last: d.since}
@@ -153,7 +153,7 @@ func (d *differ) container(st dockerState, c *dockerContainer) {
 
 // died is the end of a container that was not seen. When it was started again since, Docker no longer tells
 // the exit code.
-func (d *differ) died(st dockerState, c *dockerContainer, restarted bool) {
+func (d *dockerDiff) died(st dockerState, c *dockerContainer, restarted bool) {
 	e := d.of(st, "die", st.finished, st.finished, st.finished)
 	if !st.running() {
 		e.Attr["exitCode"] = strconv.Itoa(st.exit)
@@ -164,7 +164,7 @@ func (d *differ) died(st dockerState, c *dockerContainer, restarted bool) {
 	d.add(e)
 }
 
-func (d *differ) networks(st dockerState, c *dockerContainer) {
+func (d *dockerDiff) networks(st dockerState, c *dockerContainer) {
 	for id, name := range st.networks {
 		if _, ok := c.networks[id]; !ok {
 			d.add(d.network("connect", id, name, c))
@@ -177,12 +177,12 @@ func (d *differ) networks(st dockerState, c *dockerContainer) {
 	}
 }
 
-func (d *differ) network(verb, id, name string, c *dockerContainer) *dockerEvent {
+func (d *dockerDiff) network(verb, id, name string, c *dockerContainer) *dockerEvent {
 	return &dockerEvent{Type: "network", Verb: verb, ID: id, Scope: "local", At: d.snap.at, made: &madeUp{c.last, d.snap.at},
 		Attr: map[string]string{"name": name, "container": c.id}}
 }
 
-func (d *differ) of(st dockerState, verb string, at, lo, hi time.Time) *dockerEvent {
+func (d *dockerDiff) of(st dockerState, verb string, at, lo, hi time.Time) *dockerEvent {
 	e := d.event(st.id, st.name, st.image, verb, at, lo, hi)
 	for k, v := range st.labels {
 		e.Attr[k] = redactPair(k, v)
@@ -192,7 +192,7 @@ func (d *differ) of(st dockerState, verb string, at, lo, hi time.Time) *dockerEv
 }
 
 // images compares names of images. An image event after the snapshot makes it too old to tell.
-func (d *differ) images() {
+func (d *dockerDiff) images() {
 	m, snap := d.m, d.snap
 	if snap.images == nil || m.images.changed.After(snap.at) {
 		return
@@ -224,7 +224,7 @@ func (d *differ) images() {
 }
 
 // moved tells whether a name now belongs to another image: then its tag has been told.
-func (d *differ) moved(name string) bool {
+func (d *dockerDiff) moved(name string) bool {
 	for _, names := range d.snap.images {
 		if slices.Contains(names, name) {
 			return true
@@ -233,7 +233,7 @@ func (d *differ) moved(name string) bool {
 	return false
 }
 
-func (d *differ) volumes() {
+func (d *dockerDiff) volumes() {
 	m, snap := d.m, d.snap
 	if snap.volumes == nil || m.volumesChanged.After(snap.at) {
 		return

@@ -11,9 +11,9 @@ import (
 
 // How far back the log is read at start to learn what was known before.
 const (
-	restoreRecords = 20_000   // of Docker
-	restoreLines   = 200_000  // of all kinds
-	restoreBytes   = 64 << 20 // of all kinds
+	dockerRestoreRecords = 20_000   // of Docker
+	dockerRestoreLines   = 200_000  // of all kinds
+	dockerRestoreBytes   = 64 << 20 // of all kinds
 )
 
 // derivedKind tells derived records of one raw record apart well enough to count them. Texts may differ: some
@@ -114,7 +114,7 @@ func (s *dockerSource) scanTail() (*logTail, error) {
 	t := &logTail{have: map[derivedKind]int{}}
 	var docker, lines, size int
 	for line, err := range s.opts.Log.Backward(0) {
-		if lines++; lines > restoreLines || size > restoreBytes || docker >= restoreRecords {
+		if lines++; lines > dockerRestoreLines || size > dockerRestoreBytes || docker >= dockerRestoreRecords {
 			break
 		}
 		var damage *format.Damage

@@ -3,9 +3,11 @@ package agent
 import (
 	"bytes"
 	"flag"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"shiplog/format"
 
@@ -59,3 +61,16 @@ func checkGolden(t *testing.T, name string, got []byte) {
 		t.Errorf("%s differs (-want +got):\n%s", path, diff)
 	}
 }
+
+// waitFor waits until ok is true, and fails the test when that takes too long.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited 10s for %s", what)
+		}
+	}
+}
+
+// quiet is a logger for tests that provoke warnings.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

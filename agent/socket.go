@@ -1,0 +1,310 @@
+package agent
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"shiplog/format"
+)
+
+// SocketName is the socket's name in a data directory.
+const SocketName = "agent.sock"
+
+const (
+	maxClientLine  = 256 << 10        // one record, as the format allows
+	maxClients     = 64               // connections served at once
+	clientLineWait = 30 * time.Second // for the next line, all of it
+	clientSend     = 10 * time.Second // for a reply
+	clientAppend   = 30 * time.Second // for the disk
+	clientGrace    = 5 * time.Second  // at the end, for records being written
+)
+
+// socketServer takes records from programs on the box: one JSON record per line in, for each one line
+// {"seq":N} or {"error":"..."} out, in the same order. A record is answered after it is on the disk.
+type socketServer struct {
+	out      Appender
+	log      *slog.Logger
+	now      func() time.Time
+	lineWait time.Duration // clientLineWait but in tests
+
+	slots chan struct{} // size maxClients: a connection holds one
+
+	mu    sync.Mutex
+	conns map[*net.UnixConn]struct{} // guarded by mu
+}
+
+// RunSocket serves path, a unix socket of mode 0660, until ctx ends. A socket left by a dead process is
+// replaced; one that is served, or a file that is none, is an error. log may be nil.
+func RunSocket(ctx context.Context, path string, w Appender, log *slog.Logger) error {
+	if log == nil {
+		log = slog.Default()
+	}
+	s := &socketServer{out: w, log: log, now: time.Now, lineWait: clientLineWait}
+	return s.run(ctx, path)
+}
+
+func (s *socketServer) run(ctx context.Context, path string) error {
+	ln, err := listenSocket(path)
+	if err != nil {
+		return err
+	}
+	s.slots = make(chan struct{}, maxClients)
+	s.conns = map[*net.UnixConn]struct{}{}
+	stop := context.AfterFunc(ctx, ln.close)
+	defer stop()
+	err = s.accept(ctx, ln)
+	ln.close()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// accept serves connections until the listener is closed, and waits for those under way.
+func (s *socketServer) accept(ctx context.Context, ln *socketListener) error {
+	var wg sync.WaitGroup
+	defer func() {
+		s.hangUp(time.Now().Add(clientGrace))
+		wg.Wait()
+	}()
+	for {
+		conn, err := ln.AcceptUnix()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil: // out of file descriptors: others will be given back
+			s.log.Warn("accepting a client failed", "socket", ln.path, "err", err)
+			sleep(ctx, 100*time.Millisecond)
+			continue
+		}
+		select {
+		case s.slots <- struct{}{}:
+		default:
+			_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+			_, _ = conn.Write(errorReply(fmt.Errorf("%d clients are connected already; try again", maxClients)))
+			conn.Close()
+			continue
+		}
+		s.mu.Lock()
+		s.conns[conn] = struct{}{}
+		s.mu.Unlock()
+		wg.Go(func() {
+			defer func() {
+				conn.Close()
+				s.mu.Lock()
+				delete(s.conns, conn)
+				s.mu.Unlock()
+				<-s.slots
+			}()
+			s.serve(ctx, conn)
+		})
+	}
+}
+
+// hangUp makes clients that send nothing go, and gives replies until then.
+func (s *socketServer) hangUp(until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		_ = c.SetReadDeadline(time.Now())
+		_ = c.SetWriteDeadline(until)
+	}
+}
+
+// serve answers the lines of one client.
+func (s *socketServer) serve(ctx context.Context, conn *net.UnixConn) {
+	uid := peerUID(conn)
+	in := bufio.NewReaderSize(conn, maxClientLine)
+	for ctx.Err() == nil {
+		_ = conn.SetReadDeadline(time.Now().Add(s.lineWait))
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			if err = lineError(err, len(line), ctx.Err() != nil); err != nil {
+				s.reply(conn, errorReply(err))
+			}
+			return
+		}
+		seq, err := s.append(ctx, line, uid)
+		answer := seqReply(seq)
+		if err != nil {
+			answer = errorReply(err)
+		}
+		if !s.reply(conn, answer) {
+			return
+		}
+	}
+}
+
+// lineError says what was wrong with a line that did not end; nil for a client that just went away.
+func lineError(err error, got int, stopping bool) error {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, bufio.ErrBufferFull):
+		return fmt.Errorf("line longer than %d bytes", maxClientLine)
+	case got == 0:
+		return nil
+	case stopping:
+		return errors.New("shiplog is stopping; the record is not stored")
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return errors.New("line not finished in time; the record is not stored")
+	}
+	return errors.New("line without a newline at its end; the record is not stored")
+}
+
+// append stores the record of one line.
+func (s *socketServer) append(ctx context.Context, line []byte, uid int) (uint64, error) {
+	r, err := ClientRecord(line, uid, s.now())
+	if err != nil {
+		return 0, err
+	}
+	// A record being written when shiplog stops is still acknowledged.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAppend)
+	defer cancel()
+	if err := s.out.Append(ctx, r); err != nil {
+		return 0, err
+	}
+	return r.Seq, nil
+}
+
+func (s *socketServer) reply(conn net.Conn, answer []byte) bool {
+	_ = conn.SetWriteDeadline(time.Now().Add(clientSend))
+	_, err := conn.Write(answer)
+	return err == nil
+}
+
+func seqReply(seq uint64) []byte {
+	return append(strconv.AppendUint([]byte(`{"seq":`), seq, 10), "}\n"...)
+}
+
+func errorReply(err error) []byte { return append(object("error", err.Error()), '\n') }
+
+// socketListener is a listener whose file goes with it.
+type socketListener struct {
+	*net.UnixListener
+	path string
+	once sync.Once
+}
+
+// listenSocket makes the socket under another name, so that nobody can open it before its mode is right,
+// and puts it in place. The data directory's lock keeps two servers from doing so at once.
+func listenSocket(path string) (*socketListener, error) {
+	if err := freeSocket(path); err != nil {
+		return nil, err
+	}
+	dir, done, err := shortDir(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	defer done()
+	tmp := fmt.Sprintf(".%s.%d", filepath.Base(path), os.Getpid())
+	_ = os.Remove(filepath.Join(dir, tmp))
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, tmp), Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	ln.SetUnlinkOnClose(false)
+	tmp = filepath.Join(filepath.Dir(path), tmp)
+	if err = os.Chmod(tmp, 0o660); err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err != nil {
+		ln.Close()
+		os.Remove(tmp)
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	return &socketListener{UnixListener: ln, path: path}, nil
+}
+
+func (l *socketListener) close() {
+	l.once.Do(func() {
+		os.Remove(l.path)
+		l.Close()
+	})
+}
+
+// freeSocket fails when path is served by a living process or is no socket.
+func freeSocket(path string) error {
+	st, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case st.Mode().Type() != os.ModeSocket:
+		return fmt.Errorf("%s is no socket; move it away", path)
+	}
+	conn, err := dialSocket(context.Background(), path)
+	if err == nil {
+		conn.Close()
+		return fmt.Errorf("%s is served by another process; stop it or choose another --data", path)
+	}
+	return nil
+}
+
+// shortDir returns a name for dir that leaves room in a socket's address, which the kernel limits to 107
+// bytes. done releases it.
+func shortDir(dir string) (short string, done func(), err error) {
+	if len(dir) < 64 {
+		return dir, func() {}, nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())), func() { f.Close() }, nil
+}
+
+// ClientRecord reads a record that another program sent and fills in what it left out: the stream (log),
+// the time (now), the category (system), the actor (the user uid, when it is not negative), level and
+// outcome. What looks like a secret is redacted, all else stays as it was sent. The numbers seq and eseq
+// are shiplog's to give: a record that has one is refused. An event of a category that Container Station
+// shows gets its position.
+func ClientRecord(line []byte, uid int, now time.Time) (*format.Record, error) {
+	r := new(format.Record)
+	if err := format.ParseLine(line, r); err != nil {
+		return nil, fmt.Errorf("not a record: %w", err)
+	}
+	if r.Seq != 0 || r.Eseq != 0 {
+		return nil, errors.New("seq and eseq are given by shiplog; leave them out")
+	}
+	if r.Msg == "" && r.Action == "" && len(r.Data) == 0 {
+		return nil, errors.New("record says nothing: give it a msg, an action or data")
+	}
+	r.Obs = time.Time{}
+	if r.Stream == "" {
+		r.Stream = format.StreamLog
+	}
+	if r.Time.IsZero() {
+		r.Time = now.UTC()
+	}
+	if r.Category == "" {
+		r.Category = "system"
+	}
+	defaultActor(r, uid)
+	r.Msg = redactText(r.Msg)
+	r.Args = string(redactSame([]byte(r.Args)))
+	r.Data = redactSame(r.Data)
+	r.Level = r.EffectiveLevel()
+	if o := r.EffectiveOutcome(); o != format.OutcomeUnknown {
+		r.Outcome = o
+	}
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	if r.Stream == format.StreamEvent && shownCategories[r.Category] {
+		r.Eseq = format.NextEseq
+	}
+	return r, nil
+}
+
+// shownCategories are the categories of Container Station's events.
+var shownCategories = map[string]bool{"container": true, "image": true, "export": true, "import": true, "background": true}

@@ -92,8 +92,8 @@ func appendCompact(dst, src []byte) ([]byte, bool) {
 			i++
 		case '"':
 			s.i = i
-			v, _ := s.str()
-			dst = appendRaw(append(dst, '"'), v.raw)
+			s.str()
+			dst = appendRaw(append(dst, '"'), src[s.from:s.to])
 			dst = append(dst, '"')
 			i = s.i
 		default:

@@ -1,23 +1,22 @@
 package format
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
+	"sync"
 )
 
 // Segment is one file of a log.
 type Segment struct {
-	First  uint64 // by its name: the seq of its first record
+	First  uint64 // by its name: no record in it has a smaller seq, unless a tool has been at work
 	Name   string
 	Size   int64
 	Sealed bool // not the newest one, so it does not grow
@@ -28,164 +27,200 @@ type Line struct {
 	Seq     uint64
 	Segment uint64  // Segment.First
 	Offset  int64   // byte at which the line begins
-	Bytes   []byte  // without newline; valid until the next step
-	Fields  *Fields // Bytes as ScanLine sees it; valid until the next step
+	Bytes   []byte  // without its end; valid until the next step, as Fields
+	Fields  *Fields // Bytes as ScanLine sees it
 }
 
-// Log reads the segments of a directory. It never writes and never locks.
-type Log struct{ dir string }
+// Clone returns a copy that stays valid.
+func (ln Line) Clone() Line {
+	f := ln.Fields.Clone()
+	ln.Bytes, ln.Fields = f.Line, &f
+	return ln
+}
 
-// OpenLog opens the log in the data directory dir, or the log folder itself.
+// Log reads the segments of a directory that may be live, a copy or on a read-only disk: it never writes and
+// never locks. All methods may be called by any number of goroutines.
+type Log struct {
+	dir string
+
+	mu     sync.Mutex
+	orders map[string]*order // by segment name, guarded by mu
+}
+
+// OpenLog opens the log in the data directory dir, or the folder of segments itself. A data directory without
+// a log yet is an empty log.
 func OpenLog(dir string) (*Log, error) {
-	if fi, err := os.Stat(filepath.Join(dir, "log")); err == nil && fi.IsDir() {
-		dir = filepath.Join(dir, "log")
+	fi, err := os.Stat(dir)
+	if err == nil && !fi.IsDir() {
+		err = errors.New("not a directory")
 	}
-	if _, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("open log: %w", err)
+	if err != nil {
+		return nil, fmt.Errorf("open log %s: %w", dir, err)
 	}
-	return &Log{dir: dir}, nil
+	l := &Log{dir: filepath.Join(dir, "log"), orders: map[string]*order{}}
+	if _, err := os.Stat(l.dir); err == nil {
+		return l, nil
+	}
+	if segs, err := (&Log{dir: dir}).Segments(); err == nil && len(segs) > 0 {
+		l.dir = dir
+	}
+	return l, nil
 }
 
-func segmentName(first uint64) string { return fmt.Sprintf("%020d.jsonl", first) }
+// Dir is the folder the segments are in.
+func (l *Log) Dir() string { return l.dir }
 
-// Segments lists the segments, oldest first.
+const segmentSuffix = ".jsonl"
+
+func segmentName(first uint64) string { return fmt.Sprintf("%020d%s", first, segmentSuffix) }
+
+// segmentFirst reads a segment's name.
+func segmentFirst(name string) (uint64, bool) {
+	digits, ok := strings.CutSuffix(name, segmentSuffix)
+	if !ok || len(digits) != 20 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return n, err == nil && n <= math.MaxInt64
+}
+
+// Segments lists the segments, oldest first. Files with other names are none.
 func (l *Log) Segments() ([]Segment, error) {
 	ents, err := os.ReadDir(l.dir)
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, fmt.Errorf("list segments: %w", err)
+	}
 	var segs []Segment
-	for _, e := range ents {
-		base, ok := strings.CutSuffix(e.Name(), ".jsonl")
-		if !ok || len(base) != 20 {
+	for _, e := range ents { // in the order of names, which is the order of numbers
+		first, ok := segmentFirst(e.Name())
+		if !ok || !e.Type().IsRegular() {
 			continue
 		}
-		n, perr := strconv.ParseUint(base, 10, 64)
-		fi, ierr := e.Info()
-		if perr != nil || ierr != nil || !fi.Mode().IsRegular() {
-			continue
+		fi, err := e.Info()
+		if err != nil {
+			continue // gone since: pruned
 		}
-		segs = append(segs, Segment{First: n, Name: e.Name(), Size: fi.Size(), Sealed: true})
+		segs = append(segs, Segment{First: first, Name: e.Name(), Size: fi.Size(), Sealed: true})
 	}
-	if len(segs) > 0 {
-		segs[len(segs)-1].Sealed = false
+	if n := len(segs); n > 0 {
+		segs[n-1].Sealed = false
 	}
-	return segs, err
+	return segs, nil
 }
 
-// Lines reads one segment in the order of the file, from the byte from on.
+// Lines reads one segment in the order of its file, from the byte from on, which must be the begin of a line.
+// A place that is no line of a record comes as [*Damage] together with a Line that has Segment and Offset; the
+// reading goes on after it. An incomplete last line is damage in a sealed segment, and in the active one
+// nothing at all: it may still be growing.
 func (l *Log) Lines(seg Segment, from int64) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		f, err := os.Open(filepath.Join(l.dir, seg.Name))
 		if err != nil {
-			yield(Line{}, err)
+			if !errors.Is(err, fs.ErrNotExist) { // else pruned
+				yield(Line{Segment: seg.First}, &Damage{Segment: seg.Name, Err: err})
+			}
 			return
 		}
 		defer f.Close()
-		b, err := io.ReadAll(io.NewSectionReader(f, from, 1<<62))
+		r := &segmentReader{seg: seg, lines: lineReader{r: f, off: from}, counted: from == 0}
+		r.each(yield)
+	}
+}
+
+// segmentReader makes lines and damage of the raw lines of one segment.
+type segmentReader struct {
+	seg     Segment
+	lines   lineReader
+	number  int  // of the line, from 1
+	counted bool // number is known: the reading began with the first line
+	fields  Fields
+}
+
+// each yields everything up to the end of the file; false when yield asked to stop.
+func (r *segmentReader) each(yield func(Line, error) bool) bool {
+	for {
+		raw, err := r.lines.next()
+		if err == io.EOF {
+			if off, n := r.lines.rest(); n > 0 && r.seg.Sealed {
+				r.number++
+				return yield(r.damage(off, fmt.Errorf("%d bytes after the last newline: %w", n, ErrTorn)))
+			}
+			return true
+		}
 		if err != nil {
-			yield(Line{}, err)
-			return
+			off, _ := r.lines.rest()
+			return yield(r.damage(off, err))
 		}
-		off, n := from, 0
-		for {
-			i := bytes.IndexByte(b, '\n')
-			if i < 0 {
-				return
-			}
-			n++
-			var fl Fields
-			ln := Line{Segment: seg.First, Offset: off, Bytes: b[:i], Fields: &fl}
-			if err := ScanLine(b[:i], &fl); err != nil {
-				if !yield(ln, &Damage{Segment: seg.Name, Line: n, Offset: off, Err: err}) {
-					return
-				}
-			} else {
-				ln.Seq = fl.Seq
-				if !yield(ln, nil) {
-					return
-				}
-			}
-			b, off = b[i+1:], off+int64(i)+1
+		r.number++
+		if !r.deliver(raw, yield) {
+			return false
 		}
 	}
 }
 
-// Forward reads the records above after in the order of seq.
-func (l *Log) Forward(after uint64) iter.Seq2[Line, error] {
-	return func(yield func(Line, error) bool) {
-		segs, err := l.Segments()
-		if err != nil {
-			yield(Line{}, err)
-			return
-		}
-		last := after
-		for i, s := range segs {
-			if i+1 < len(segs) && segs[i+1].First <= after+1 {
-				continue
-			}
-			for ln, err := range l.Lines(s, 0) {
-				if err == nil && ln.Seq <= last {
-					continue
-				}
-				if err == nil {
-					last = ln.Seq
-				}
-				if !yield(ln, err) {
-					return
-				}
-			}
-		}
+// deliver yields one raw line: as a line, as damage, or as both when NUL bytes stand before it.
+func (r *segmentReader) deliver(raw rawLine, yield func(Line, error) bool) bool {
+	if raw.long {
+		return yield(r.damage(raw.off, fmt.Errorf("longer than %d MiB: %w", maxLine>>20, ErrTooLong)))
 	}
+	b, off, nuls := raw.content()
+	if nuls > 0 && !yield(r.damage(raw.off, fmt.Errorf("%d NUL bytes", nuls))) {
+		return false
+	}
+	if len(b) == 0 {
+		return true
+	}
+	err := ScanLine(b, &r.fields)
+	if err == nil {
+		err = checkSeq(b, &r.fields)
+	}
+	if err != nil {
+		ln, err := r.damage(off, err)
+		ln.Bytes = b
+		return yield(ln, err)
+	}
+	return yield(Line{Seq: r.fields.Seq, Segment: r.seg.First, Offset: off, Bytes: b, Fields: &r.fields}, nil)
 }
 
-// Backward reads the records below before, newest first; 0 begins at the end.
-func (l *Log) Backward(before uint64) iter.Seq2[Line, error] {
-	return func(yield func(Line, error) bool) {
-		var all []Line
-		for ln, err := range l.Forward(0) {
-			if err == nil && (before == 0 || ln.Seq < before) {
-				all = append(all, ln)
-			}
-		}
-		for _, ln := range slices.Backward(all) {
-			if !yield(ln, nil) {
-				return
-			}
-		}
+func (r *segmentReader) damage(off int64, err error) (Line, error) {
+	d := &Damage{Segment: r.seg.Name, Offset: off, Err: err}
+	if r.counted {
+		d.Line = r.number
 	}
+	return Line{Segment: r.seg.First, Offset: off}, d
 }
 
-// Get returns the record with the number seq; ErrNotFound when there is none.
-func (l *Log) Get(seq uint64) (Line, error) {
-	for ln, err := range l.Forward(seq - 1) {
-		if err != nil {
-			continue
-		}
-		if ln.Seq == seq {
-			return ln, nil
-		}
-		break
+// checkSeq holds that a line has a seq, and one only: whoever looks at its begin must see the same.
+func checkSeq(b []byte, f *Fields) error {
+	if f.Seq == 0 {
+		return errors.New("no seq")
 	}
-	return Line{}, fmt.Errorf("record %d: %w", seq, ErrNotFound)
+	if seq, ok := prefixSeq(b); ok && seq != f.Seq {
+		return fmt.Errorf("two seq: %d and %d", seq, f.Seq)
+	}
+	return nil
 }
 
-// Follow reads as Forward does, then waits for more until ctx ends.
-func (l *Log) Follow(ctx context.Context, after uint64) iter.Seq2[Line, error] {
-	return func(yield func(Line, error) bool) {
-		for ctx.Err() == nil {
-			for ln, err := range l.Forward(after) {
-				if err == nil {
-					after = ln.Seq
-				}
-				if !yield(ln, err) {
-					return
-				}
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
+// prefixSeq reads the seq of a line as the writer writes it, without looking at the rest.
+func prefixSeq(b []byte) (uint64, bool) {
+	const head = `{"v":1,"seq":`
+	if len(b) <= len(head) || string(b[:len(head)]) != head {
+		return 0, false
 	}
+	s := scanner{b: b, i: len(head)}
+	return s.uint()
+}
+
+// seqOf reads the seq of any line; 0 when it has none.
+func seqOf(b []byte, f *Fields) uint64 {
+	if seq, ok := prefixSeq(b); ok {
+		return seq
+	}
+	if ScanLine(b, f) != nil {
+		return 0
+	}
+	return f.Seq
 }

@@ -28,8 +28,14 @@ func (s *scanner) line(f *Fields, x *extras) bool {
 
 // name takes a member's name and the colon.
 func (s *scanner) name() ([]byte, bool) {
-	v, ok := s.text()
-	return v.Bytes(nil), ok && s.next(':')
+	if !s.str() {
+		return nil, false
+	}
+	key := s.b[s.from:s.to]
+	if s.esc || s.high {
+		key = s.value().Bytes(nil)
+	}
+	return key, s.next(':')
 }
 
 // member takes the value of one member of a line.
@@ -174,13 +180,15 @@ func (s *scanner) count(n *uint64) bool {
 
 // optional takes a string or null.
 func (s *scanner) optional(v *Value) bool {
-	*v = Value{}
-	if s.null() {
-		return true
+	if s.peek() != '"' {
+		*v = Value{}
+		return s.null()
 	}
-	var ok bool
-	*v, ok = s.text()
-	return ok
+	if !s.str() {
+		return false
+	}
+	*v = s.value()
+	return true
 }
 
 // group takes an object of strings. slot says where each goes.
@@ -262,12 +270,11 @@ func (s *scanner) cut(x *extras) bool {
 		return true
 	}
 	for {
-		v, ok := s.text()
-		if !ok {
+		if !s.str() {
 			return false
 		}
 		if x != nil {
-			x.cut = append(x.cut, v.String())
+			x.cut = append(x.cut, s.value().String())
 		}
 		if s.next(',') {
 			continue

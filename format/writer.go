@@ -6,22 +6,19 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // Options is how a [Writer] works. The zero value is usable.
 type Options struct {
-	SegmentBytes int64            // a segment is sealed when it has grown to this; default 32 MiB
-	SyncEvery    time.Duration    // longest time a line given to Write waits for its sync; default 1s
-	KeepFree     int64            // bytes of the disk left alone; default 64 MiB, negative: none
+	SegmentBytes int64            // a segment is sealed before it would grow above this; default 32 MiB
+	SyncEvery    time.Duration    // longest time what Write wrote waits for its sync by Run; default 1s
+	KeepFree     int64            // bytes of the disk left alone; default 64 MiB or 5 % of a small disk, negative: none
 	Host         string           // put into records that have no host
-	Now          func() time.Time // default time.Now
+	Now          func() time.Time // wall clock for Obs; default time.Now
+
+	disk *disk // tests put a failing one here
 }
 
 // WriterStats is what a writer has done since it was opened.
@@ -38,30 +35,82 @@ type WriterStats struct {
 	LastSeq, LastEseq uint64
 }
 
-// The states of a writer.
+// The states of a writer. It leaves the last two by itself once a write succeeds again.
 const (
 	StateOK       = "ok"
 	StateFull     = "full"
 	StateReadOnly = "read-only"
 )
 
-// Writer appends records to a data directory.
+// Writer appends records to a data directory: it is the only one that does. All methods may be called by any
+// number of goroutines.
 type Writer struct {
-	dir  string
-	opts Options
-	lock *os.File
+	dir  string   // the folder of segments; constant after Open, as the next three
+	opts Options  // with its defaults
+	disk *disk    //
+	lock *os.File // held until Close
 
-	mu        sync.Mutex
-	seg       *os.File
-	size      int64
-	seq, eseq uint64
-	dirty     bool
-	ring      chan struct{}
-	stats     WriterStats
+	dirty     chan struct{}  // one slot: something waits for a sync
+	committer sync.WaitGroup // of the goroutine that commits, if there is one
+
+	qmu        sync.Mutex
+	queue      []*request // waiting to be written and synced, guarded by qmu as the next two
+	committing bool       // a goroutine takes from queue
+	closed     bool
+
+	mu      sync.Mutex // held across a write call, never across a sync but when a segment is sealed
+	turn    sync.Cond  // on mu: a sync ended
+	syncing bool       // a sync of seg is under way without mu; seg must not be closed. Guarded by mu as all below
+
+	seg     file   // the active segment; nil: none yet, or the last one may not be written any more
+	name    string // of seg
+	size    int64  // of the good lines in seg; what is beyond is a half line to be truncated
+	spoiled bool   // there is such a half line, and it could not be truncated yet
+	durable int64  // bytes of seg that are synced
+
+	tail      []byte // the lines after durable, to be written again should their sync fail
+	tailFirst uint64 // seq of the first record in tail
+	synced    uint64 // seq of the newest durable record
+
+	seq, eseq uint64 // newest
+	buf       []byte // reused for each write
+
+	torn    *tornTail // found at Open and not yet taken away
+	notices []*Record // about the log itself, to go before the next records
+	health  health
+	stats   WriterStats
 }
 
-// Open locks the data directory dir and makes it ready for appending.
+// request is one call of Append waiting for its commit.
+type request struct {
+	batch *batch
+	done  chan struct{}
+	err   error // valid after done is closed
+}
+
+// Open locks the data directory dir, makes it when it is missing, takes away what a crash left behind (see
+// the package's document) and makes ready to append. ErrLocked when another process writes there, ErrVersion
+// when the newest segment was written by a newer program, ErrReadOnly or ErrFull when the directory cannot
+// even be locked. On a disk that is full Open succeeds and appending fails with ErrFull.
 func Open(dir string, o Options) (*Writer, error) {
+	w := &Writer{dir: filepath.Join(dir, "log"), opts: o.withDefaults(), dirty: make(chan struct{}, 1)}
+	w.turn.L = &w.mu
+	w.disk = w.opts.disk
+	if err := w.makeDirs(dir); err != nil {
+		return nil, fmt.Errorf("open data directory %s: %w", dir, classify(err))
+	}
+	lock, err := lockDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open data directory %s: %w", dir, classify(err))
+	}
+	w.lock = lock
+	if err := w.recover(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open data directory %s: %w", dir, err), lock.Close())
+	}
+	return w, nil
+}
+
+func (o Options) withDefaults() Options {
 	if o.SegmentBytes <= 0 {
 		o.SegmentBytes = 32 << 20
 	}
@@ -71,198 +120,178 @@ func Open(dir string, o Options) (*Writer, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "log"), 0o750); err != nil {
-		return nil, err
+	if o.disk == nil {
+		o.disk = realDisk()
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o640)
-	if err != nil {
-		return nil, err
-	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		b := make([]byte, 32)
-		n, _ := lock.ReadAt(b, 0)
-		lock.Close()
-		return nil, fmt.Errorf("data directory %s is locked by process %s; stop it or choose another --data: %w", dir, strings.TrimSpace(string(b[:n])), ErrLocked)
-	}
-	_ = lock.Truncate(0)
-	_, _ = lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	w := &Writer{dir: dir, opts: o, lock: lock, ring: make(chan struct{}, 1)}
-	l := &Log{dir: filepath.Join(dir, "log")}
-	for line, err := range l.Forward(0) {
-		if err != nil {
-			continue
-		}
-		var f Fields
-		if ScanLine(line.Bytes, &f) == nil {
-			w.seq, w.eseq = max(w.seq, f.Seq), max(w.eseq, f.Eseq)
-		}
-	}
-	segs, err := l.Segments()
-	if err != nil {
-		return nil, err
-	}
-	if len(segs) > 0 {
-		s := segs[len(segs)-1]
-		w.seg, err = os.OpenFile(filepath.Join(dir, "log", s.Name), os.O_WRONLY|os.O_APPEND, 0)
-		if err != nil {
-			return nil, err
-		}
-		w.size = s.Size
-	}
-	return w, nil
+	return o
 }
 
-// Append gives the records their numbers, writes them and returns when they are on disk.
-func (w *Writer) Append(ctx context.Context, recs ...*Record) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.write(recs, false); err != nil {
-		return err
-	}
-	w.dirty = false
-	w.stats.Syncs++
-	return w.seg.Sync()
-}
-
-// Write gives the records their numbers and writes them; Run syncs them within SyncEvery.
-func (w *Writer) Write(recs ...*Record) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.write(recs, false); err != nil {
-		return err
-	}
-	w.markDirty()
-	return nil
-}
-
-// Restore writes records that have their numbers already; these must rise.
-func (w *Writer) Restore(recs ...*Record) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.write(recs, true); err != nil {
-		return err
-	}
-	w.markDirty()
-	return nil
-}
-
-func (w *Writer) markDirty() {
-	w.dirty = true
-	select {
-	case w.ring <- struct{}{}:
-	default:
-	}
-}
-
-func (w *Writer) write(recs []*Record, keep bool) error {
-	var buf []byte
-	for _, r := range recs {
-		if err := r.Validate(); err != nil {
-			return err
-		}
-		if keep {
-			if r.Seq <= w.seq {
-				return fmt.Errorf("restore record %d: the log already ends with %d", r.Seq, w.seq)
-			}
-			w.seq, w.eseq = r.Seq, max(r.Eseq, w.eseq)
-		} else {
-			w.seq++
-			r.Seq = w.seq
-			if r.Eseq == NextEseq {
-				w.eseq++
-				r.Eseq = w.eseq
-			}
-			if r.Obs.IsZero() {
-				r.Obs = w.opts.Now().UTC()
-			}
-			if r.Time.IsZero() {
-				r.Time = r.Obs
-			}
-			if r.ID == "" {
-				r.ID = uuid.Must(uuid.NewV7()).String()
-			}
-			if r.Host == "" {
-				r.Host = w.opts.Host
-			}
-		}
-		buf = AppendLine(buf, r)
-	}
-	if len(recs) == 0 {
+func (w *Writer) makeDirs(dir string) error {
+	if _, err := os.Stat(w.dir); err == nil {
 		return nil
 	}
-	if w.seg == nil || w.size >= w.opts.SegmentBytes {
-		if err := w.next(recs[0].Seq); err != nil {
-			return err
-		}
-	}
-	n, err := w.seg.Write(buf)
-	w.size += int64(n)
-	w.stats.Writes++
-	w.stats.Records += uint64(len(recs))
-	w.stats.Bytes += uint64(n)
-	return err
-}
-
-func (w *Writer) next(first uint64) error {
-	if w.seg != nil {
-		if err := errors.Join(w.seg.Sync(), w.seg.Close()); err != nil {
-			return err
-		}
-		w.stats.Sealed++
-	}
-	f, err := os.OpenFile(filepath.Join(w.dir, "log", segmentName(first)), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o640)
-	if err != nil {
+	if err := os.MkdirAll(w.dir, 0o750); err != nil {
 		return err
 	}
-	w.seg, w.size = f, 0
+	return errors.Join(w.disk.syncDir(dir), w.disk.syncDir(filepath.Dir(filepath.Clean(dir))))
+}
+
+// Append gives the records their Seq (and the next Eseq to those whose Eseq is not zero), their ID, Obs, Time
+// and Host where these are missing, trims them and returns when all are on disk. On an error nothing is given
+// and the records are not in the log, with two exceptions in which they may be: ctx ended during the wait, or
+// the sync failed. Calls that come while a sync is under way share the next one.
+// ErrFull and ErrReadOnly are states that end by themselves.
+func (w *Writer) Append(ctx context.Context, recs ...*Record) error {
+	b, err := w.prepare(recs, false)
+	if err != nil || len(recs) == 0 {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	q := &request{batch: b, done: make(chan struct{})}
+	w.qmu.Lock()
+	if w.closed {
+		w.qmu.Unlock()
+		return errClosed
+	}
+	w.queue = append(w.queue, q)
+	if !w.committing {
+		w.committing = true
+		w.committer.Go(w.commit)
+	}
+	w.qmu.Unlock()
+	select {
+	case <-q.done:
+	case <-ctx.Done():
+		return fmt.Errorf("append: whether the record is stored is unknown: %w", ctx.Err())
+	}
+	if q.err != nil {
+		return fmt.Errorf("append: %w", q.err)
+	}
+	b.giveBack(recs)
 	return nil
 }
 
-// Run syncs what Write wrote, until ctx ends.
+// Write does as Append but returns when the records are written: kill -9 does not lose them, a power cut within
+// Options.SyncEvery may. It needs [Writer.Run].
+func (w *Writer) Write(recs ...*Record) error { return w.write(recs, false) }
+
+// Restore writes records that have their Seq already, and keeps it, their Eseq, ID and Obs: an import of what
+// was exported. Seq must rise, Eseq too where it is not zero. Synced as what Write writes.
+func (w *Writer) Restore(recs ...*Record) error { return w.write(recs, true) }
+
+func (w *Writer) write(recs []*Record, restore bool) error {
+	b, err := w.prepare(recs, restore)
+	if err != nil || len(recs) == 0 {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.put(b); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	b.giveBack(recs)
+	if len(w.tail) > maxTail {
+		if err := w.syncTo(w.seq); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+	}
+	return nil
+}
+
+// maxTail bounds the memory that holds lines until they are synced.
+const maxTail = 4 << 20
+
+// Run syncs what Write wrote, until ctx ends. It sleeps for ever while nothing is written.
 func (w *Writer) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-w.ring:
+		case <-w.dirty:
 		}
+		t := time.NewTimer(w.opts.SyncEvery)
 		select {
 		case <-ctx.Done():
-		case <-time.After(w.opts.SyncEvery):
+			t.Stop()
+			return nil // Close syncs
+		case <-t.C:
 		}
 		w.mu.Lock()
-		if w.dirty && w.seg != nil {
-			w.dirty = false
-			_ = w.seg.Sync()
-			w.stats.Syncs++
+		err := w.syncTo(w.seq)
+		if w.health.state != "" {
+			err = errors.Join(err, w.put()) // has the bad state ended? Then what there is to say about it is written
+		}
+		if err != nil {
+			w.ring()
 		}
 		w.mu.Unlock()
 	}
 }
 
-// Seal closes the active segment; false when it is empty.
+// ring tells Run that something waits for a sync.
+func (w *Writer) ring() {
+	select {
+	case w.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// Seal closes the active segment for ever and begins the next; false when the active one is empty.
 func (w *Writer) Seal() (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for {
+		if err := w.ready(0); err != nil {
+			return false, fmt.Errorf("seal: %w", err)
+		}
+		if !w.syncing {
+			break
+		}
+		w.turn.Wait()
+	}
 	if w.seg == nil || w.size == 0 {
 		return false, nil
 	}
-	return true, w.next(w.seq + 1)
+	if err := w.rotate(); err != nil {
+		return false, fmt.Errorf("seal: %w", w.fail(err))
+	}
+	return true, nil
 }
 
-// Close syncs and gives the directory free.
+var errClosed = fmt.Errorf("writer: %w", os.ErrClosed)
+
+// Close syncs what is written and gives the directory free. Records that wait in Append are written first.
 func (w *Writer) Close() error {
+	w.qmu.Lock()
+	if w.closed {
+		w.qmu.Unlock()
+		return nil
+	}
+	w.closed = true
+	w.qmu.Unlock()
+	w.committer.Wait()
+
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var err error
+	if len(w.notices) > 0 {
+		err = w.put()
+	}
+	err = errors.Join(err, w.syncTo(w.seq))
+	for w.syncing {
+		w.turn.Wait()
+	}
 	if w.seg != nil {
-		err = errors.Join(w.seg.Sync(), w.seg.Close())
+		err = errors.Join(err, w.seg.Close())
 		w.seg = nil
 	}
+	w.health = health{state: stateClosed}
 	return errors.Join(err, w.lock.Close())
 }
 
-// Last returns the newest seq and the newest eseq.
+// Last returns the newest Seq and the newest Eseq; 0 when there is none.
 func (w *Writer) Last() (seq, eseq uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -274,6 +303,6 @@ func (w *Writer) Stats() WriterStats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.stats
-	s.State, s.LastSeq, s.LastEseq = StateOK, w.seq, w.eseq
+	s.State, s.Reason, s.LastSeq, s.LastEseq = w.health.name(), w.health.reason, w.seq, w.eseq
 	return s
 }

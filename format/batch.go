@@ -1,0 +1,101 @@
+package format
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// batch is the records of one call, encoded but for their numbers, which only the moment of writing gives.
+type batch struct {
+	recs    []Record
+	tails   [][]byte // each line from the comma before its id on
+	bytes   int      // of tails
+	restore bool     // the records keep their numbers
+}
+
+// prepare makes a batch of copies of recs. The caller's records are touched only when all is done.
+func (w *Writer) prepare(recs []*Record, restore bool) (*batch, error) {
+	b := &batch{recs: make([]Record, len(recs)), tails: make([][]byte, len(recs)), restore: restore}
+	var buf []byte
+	for i, r := range recs {
+		c := &b.recs[i]
+		*c = *r
+		if err := w.complete(c, restore); err != nil {
+			return nil, err
+		}
+		start := len(buf)
+		buf = appendTail(buf, c)
+		b.tails[i] = buf[start:len(buf):len(buf)] // stays good when buf moves
+	}
+	for _, t := range b.tails {
+		b.bytes += len(t) + maxHead
+	}
+	return b, nil
+}
+
+// maxHead is no less than the length of a line before its id.
+const maxHead = 80
+
+// complete fills in what the writer gives to a record, and holds it to its limits.
+func (w *Writer) complete(r *Record, restore bool) error {
+	if restore && r.Seq == 0 {
+		return fmt.Errorf("restore: record without seq")
+	}
+	if !restore {
+		if r.Host == "" {
+			r.Host = w.opts.Host
+		}
+		if r.Obs.IsZero() {
+			r.Obs = w.opts.Now().UTC()
+		}
+		if r.Time.IsZero() {
+			r.Time = r.Obs
+		}
+	}
+	if r.ID == "" && !restore {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("make a record's id: %w", err)
+		}
+		r.ID = id.String()
+	}
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	r.V = Version
+	r.Trim()
+	return nil
+}
+
+// number gives the records their numbers, which follow seq and eseq, and appends their lines to dst.
+func (b *batch) number(dst []byte, seq, eseq uint64) ([]byte, uint64, uint64, error) {
+	for i := range b.recs {
+		r := &b.recs[i]
+		switch {
+		case !b.restore:
+			seq++
+			if r.Seq = seq; r.Eseq != 0 {
+				eseq++
+				r.Eseq = eseq
+			}
+		case r.Seq <= seq:
+			return nil, 0, 0, fmt.Errorf("restore record %d: the log already reaches %d", r.Seq, seq)
+		case r.Eseq != 0 && r.Eseq <= eseq:
+			return nil, 0, 0, fmt.Errorf("restore record %d: its eseq %d is taken, the log already reaches %d", r.Seq, r.Eseq, eseq)
+		default:
+			if seq = r.Seq; r.Eseq != 0 {
+				eseq = r.Eseq
+			}
+		}
+		dst = append(appendHead(dst, r.V, r.Seq, r.Eseq), b.tails[i]...)
+	}
+	return dst, seq, eseq, nil
+}
+
+// giveBack shows the caller what was written.
+func (b *batch) giveBack(recs []*Record) {
+	for i, r := range recs {
+		*r = b.recs[i]
+	}
+}

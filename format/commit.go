@@ -1,0 +1,268 @@
+package format
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// maxCommit bounds one write of a commit, so that the first who waits does not wait for ever more who came later.
+const maxCommit = 1 << 20
+
+// commit takes what waits in the queue, writes it by one call and syncs it by one, again and again until
+// nothing waits. Those who come during a sync make up the next batch: the slower the disk, the larger the batch,
+// and no one is held back to wait for others.
+func (w *Writer) commit() {
+	for {
+		reqs := w.take()
+		if len(reqs) == 0 {
+			return
+		}
+		batches := make([]*batch, len(reqs))
+		for i, q := range reqs {
+			batches[i] = q.batch
+		}
+		w.mu.Lock()
+		err := w.put(batches...)
+		if err == nil {
+			err = w.syncTo(w.seq)
+		}
+		w.mu.Unlock()
+		for _, q := range reqs {
+			q.err = err
+			close(q.done)
+		}
+	}
+}
+
+// take removes the oldest requests from the queue, at least one; none when the committer may end.
+func (w *Writer) take() []*request {
+	w.qmu.Lock()
+	defer w.qmu.Unlock()
+	n, bytes := 0, 0
+	for n < len(w.queue) && (n == 0 || bytes+w.queue[n].batch.bytes <= maxCommit) {
+		bytes += w.queue[n].batch.bytes
+		n++
+	}
+	reqs := w.queue[:n:n]
+	w.queue = w.queue[n:]
+	if len(w.queue) == 0 {
+		w.queue = nil
+	}
+	w.committing = n > 0
+	return reqs
+}
+
+// put numbers the batches and writes them in one call, all or none. The caller holds mu.
+func (w *Writer) put(batches ...*batch) error {
+	bytes, records := 0, 0
+	for _, b := range batches {
+		bytes += b.bytes
+		records += len(b.recs)
+	}
+	if err := w.ready(bytes); err != nil {
+		w.refuse(records)
+		return err
+	}
+	all, err := w.withNotices(batches)
+	if err != nil {
+		return err
+	}
+	buf, seq, eseq, n := w.buf[:0], w.seq, w.eseq, 0
+	for _, b := range all {
+		if buf, seq, eseq, err = b.number(buf, seq, eseq); err != nil {
+			return err
+		}
+		n += len(b.recs)
+	}
+	if len(buf) == 0 {
+		return nil
+	}
+	first := all[0].recs[0].Seq
+	if err := w.writeLines(buf, first); err != nil {
+		err = w.fail(err)
+		w.refuse(records)
+		return err
+	}
+	w.seq, w.eseq, w.notices = seq, eseq, nil
+	w.health = health{checked: w.health.checked, since: w.health.since + len(buf)}
+	w.stats.Records += uint64(n)
+	if w.buf = buf; cap(buf) > maxCommit {
+		w.buf = nil
+	}
+	w.ring()
+	return nil
+}
+
+// writeLines appends whole lines to the active segment, which it begins when there is none. What a failed write
+// left is taken away again: a good line never follows a half one.
+func (w *Writer) writeLines(buf []byte, first uint64) error {
+	if w.seg == nil {
+		if err := w.startSegment(first); err != nil {
+			return err
+		}
+	}
+	n, err := w.seg.Write(buf)
+	w.stats.Writes++
+	if err == nil && n < len(buf) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		w.spoiled = n > 0 && w.seg.Truncate(w.size) != nil
+		return err
+	}
+	if len(w.tail) == 0 {
+		w.tailFirst = first
+	}
+	w.tail = append(w.tail, buf...)
+	w.size += int64(n)
+	w.stats.Bytes += uint64(n)
+	return nil
+}
+
+// syncTo returns when the record with the number seq is durable. The caller holds mu, which is given free during
+// the sync itself.
+func (w *Writer) syncTo(seq uint64) error {
+	for w.synced < seq && len(w.tail) > 0 {
+		if w.syncing {
+			w.turn.Wait()
+			continue
+		}
+		if w.seg == nil { // an earlier sync failed and what it left could not be written elsewhere yet
+			if err := w.ready(0); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := w.syncSegment(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// syncSegment syncs what the active segment holds at this moment.
+func (w *Writer) syncSegment() error {
+	seg, size, seq, start := w.seg, w.size, w.seq, time.Now()
+	w.syncing = true
+	w.mu.Unlock()
+	err := seg.Sync()
+	w.mu.Lock()
+	w.syncing = false
+	w.turn.Broadcast()
+	w.stats.SyncTime += time.Since(start)
+	if err != nil {
+		return w.syncFailed(err)
+	}
+	w.stats.Syncs++
+	w.tail = w.tail[:copy(w.tail, w.tail[size-w.durable:])]
+	if cap(w.tail) > maxCommit && len(w.tail) == 0 {
+		w.tail = nil
+	}
+	w.durable, w.synced, w.tailFirst = size, seq, seq+1
+	return nil
+}
+
+// syncFailed gives up the active segment after a failed sync. The kernel reports such an error once and then
+// believes its pages clean, so a second sync would lie: the segment ends where it is known durable, and the
+// lines after that are written again to a new one.
+func (w *Writer) syncFailed(err error) error {
+	w.stats.SyncErrors++
+	w.notices = append(w.notices, w.syncNotice(err))
+	w.giveUp()
+	if nerr := w.startSegment(w.tailFirst); nerr != nil {
+		return w.fail(errors.Join(err, nerr))
+	}
+	return nil
+}
+
+// giveUp closes the active segment, which may not be written any more, at its last durable byte. Where that
+// cannot be done its lines stand twice, there and in the next segment; readers serve one of them.
+func (w *Writer) giveUp() {
+	if w.durable > 0 {
+		_ = w.seg.Truncate(w.durable)
+	}
+	_ = w.seg.Close()
+	w.seg, w.spoiled = nil, false
+}
+
+// startSegment begins a segment: with the lines that are not durable yet, if there are any, else with the
+// record first as the next to come. The active segment is not closed.
+func (w *Writer) startSegment(first uint64) error {
+	if len(w.tail) > 0 {
+		first = w.tailFirst
+	}
+	name := segmentName(first)
+	path := filepath.Join(w.dir, name)
+	f, err := w.disk.open(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL)
+	if errors.Is(err, os.ErrExist) {
+		if err = w.setAside(path); err == nil {
+			f, err = w.disk.open(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if len(w.tail) > 0 {
+		var n int
+		if n, err = f.Write(w.tail); err == nil && n < len(w.tail) {
+			err = io.ErrShortWrite
+		}
+		w.stats.Writes++
+		if err == nil {
+			err = f.Sync()
+			w.stats.Syncs++
+		}
+	}
+	if err == nil {
+		err = w.disk.syncDir(w.dir)
+	}
+	if err != nil {
+		_ = f.Truncate(0) // a file without lines is set aside by the next attempt
+		return errors.Join(err, f.Close())
+	}
+	w.seg, w.name, w.spoiled = f, name, false
+	w.size, w.durable = int64(len(w.tail)), int64(len(w.tail))
+	if w.tail = w.tail[:0]; w.size > 0 {
+		w.synced = w.seq
+	}
+	return nil
+}
+
+// setAside renames a file that stands where a new segment has to begin, unless it is empty: nothing is ever
+// deleted.
+func (w *Writer) setAside(path string) error {
+	if fi, err := os.Lstat(path); err == nil && fi.Mode().IsRegular() && fi.Size() == 0 {
+		return nil
+	}
+	to := path + tornSuffix
+	for i := 1; ; i++ {
+		if _, err := os.Lstat(to); err != nil {
+			return w.disk.rename(path, to)
+		}
+		to = path + "." + strconv.Itoa(i) + tornSuffix
+	}
+}
+
+// rotate seals the active segment and begins the next. No sync may be under way.
+func (w *Writer) rotate() error {
+	if w.durable < w.size {
+		start := time.Now()
+		err := w.seg.Sync()
+		w.stats.SyncTime += time.Since(start)
+		if err != nil {
+			return w.syncFailed(err)
+		}
+		w.stats.Syncs++
+		w.tail, w.durable, w.synced, w.tailFirst = w.tail[:0], w.size, w.seq, w.seq+1
+	}
+	old := w.seg
+	if err := w.startSegment(w.seq + 1); err != nil {
+		return err
+	}
+	w.stats.Sealed++
+	return old.Close()
+}

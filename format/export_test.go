@@ -1,0 +1,120 @@
+package format
+
+import (
+	"os"
+	"sync"
+)
+
+// Faults stands between a writer and its disk. It counts every operation by its kind and calls Hook before
+// each; what Hook returns is done instead.
+type Faults struct {
+	mu    sync.Mutex
+	count map[string]int
+	total int
+
+	// Hook sees the kind (create, open, write, sync, truncate, rename, syncdir) and the number of the operation
+	// from 1. An error fails it; a write keeps only the first keep bytes then.
+	Hook func(kind string, n int) (err error, keep int)
+	// Free is what the disk says of itself; nil: plenty.
+	Free func() (free, total uint64)
+}
+
+// Options returns o with the faults in it.
+func (f *Faults) Options(o Options) Options {
+	real := realDisk()
+	o.disk = &disk{
+		open: func(path string, flag int) (file, error) {
+			kind := "open"
+			if flag&os.O_CREATE != 0 {
+				kind = "create"
+			}
+			if err, _ := f.step(kind); err != nil {
+				return nil, &os.PathError{Op: kind, Path: path, Err: err}
+			}
+			opened, err := real.open(path, flag)
+			if err != nil {
+				return nil, err
+			}
+			return &faultyFile{opened, f}, nil
+		},
+		rename: func(from, to string) error {
+			if err, _ := f.step("rename"); err != nil {
+				return err
+			}
+			return real.rename(from, to)
+		},
+		syncDir: func(path string) error {
+			if err, _ := f.step("syncdir"); err != nil {
+				return err
+			}
+			return real.syncDir(path)
+		},
+		free: func(string) (uint64, uint64, error) {
+			if f.Free != nil {
+				free, total := f.Free()
+				return free, total, nil
+			}
+			return 1 << 40, 1 << 41, nil
+		},
+	}
+	return o
+}
+
+func (f *Faults) step(kind string) (error, int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.count == nil {
+		f.count = map[string]int{}
+	}
+	f.count[kind]++
+	f.total++
+	if f.Hook == nil {
+		return nil, 0
+	}
+	return f.Hook(kind, f.total)
+}
+
+// Count is how often an operation was tried.
+func (f *Faults) Count(kind string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.count[kind]
+}
+
+// Total is how many operations there were.
+func (f *Faults) Total() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.total
+}
+
+type faultyFile struct {
+	file
+	f *Faults
+}
+
+func (f *faultyFile) Write(b []byte) (int, error) {
+	err, keep := f.f.step("write")
+	if err == nil {
+		return f.file.Write(b)
+	}
+	n, werr := f.file.Write(b[:min(keep, len(b))])
+	if werr != nil {
+		return n, werr
+	}
+	return n, err
+}
+
+func (f *faultyFile) Sync() error {
+	if err, _ := f.f.step("sync"); err != nil {
+		return err
+	}
+	return nil // these tests cut no power
+}
+
+func (f *faultyFile) Truncate(size int64) error {
+	if err, _ := f.f.step("truncate"); err != nil {
+		return err
+	}
+	return f.file.Truncate(size)
+}

@@ -1,0 +1,268 @@
+package format
+
+import (
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Forward reads the records above after in the order of their seq, each one once, whatever tools have done to
+// the order of lines. Damage comes as [*Damage] and does not end the reading; any other error does.
+func (l *Log) Forward(after uint64) iter.Seq2[Line, error] { return l.walk(after, ascending) }
+
+// Backward reads the records below before, newest first; 0 begins with the newest of all. Errors as Forward.
+func (l *Log) Backward(before uint64) iter.Seq2[Line, error] {
+	return l.walk(before, descending)
+}
+
+// Get returns the record with the number seq, which stays valid; ErrNotFound when there is none.
+func (l *Log) Get(seq uint64) (Line, error) {
+	if seq > 0 {
+		for ln, err := range l.Forward(seq - 1) {
+			if err == nil && ln.Seq == seq {
+				return ln.Clone(), nil
+			}
+			if err == nil {
+				break
+			}
+		}
+	}
+	return Line{}, fmt.Errorf("record %d: %w", seq, ErrNotFound)
+}
+
+// direction is one of the two orders of reading.
+type direction bool
+
+const (
+	ascending  direction = false
+	descending direction = true
+)
+
+// passed tells whether a reading that has come to at is beyond seq; at 0 it has not begun.
+func (d direction) passed(seq, at uint64) bool {
+	if d == ascending {
+		return seq <= at
+	}
+	return at != 0 && seq >= at
+}
+
+// walk reads all segments. Segments whose numbers overlap are read together.
+func (l *Log) walk(at uint64, d direction) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		segs, err := l.Segments()
+		if err != nil {
+			yield(Line{}, err)
+			return
+		}
+		l.forget(segs)
+		segs = within(segs, at, d)
+		for len(segs) > 0 {
+			n := l.overlapping(segs)
+			var lines iter.Seq2[Line, error]
+			if n == 1 {
+				lines = l.ordered(segs[0], at, d)
+			} else {
+				lines = l.merged(segs[:n], at, d)
+			}
+			for ln, err := range lines {
+				if err == nil {
+					if d.passed(ln.Seq, at) {
+						continue
+					}
+					at = ln.Seq
+				}
+				if !yield(ln, err) {
+					return
+				}
+			}
+			segs = segs[n:]
+		}
+	}
+}
+
+// within leaves out, by their names, the segments a reading from at on does not touch, and puts the rest into
+// the order of reading.
+func within(segs []Segment, at uint64, d direction) []Segment {
+	if d == ascending {
+		for len(segs) > 1 && segs[1].First-1 <= at {
+			segs = segs[1:]
+		}
+		return segs
+	}
+	for n := len(segs); at != 0 && n > 1 && segs[n-1].First >= at; n-- {
+		segs = segs[:n-1]
+	}
+	slices.Reverse(segs)
+	return segs
+}
+
+// overlapping returns how many of the first segments have to be read together.
+func (l *Log) overlapping(segs []Segment) int {
+	o, err := l.order(segs[0])
+	if err != nil {
+		return 1
+	}
+	lo, hi := o.min, o.max
+	n := 1
+	for ; n < len(segs); n++ {
+		next, err := l.order(segs[n])
+		if err != nil || next.max < lo || next.min > hi {
+			break
+		}
+		lo, hi = min(lo, next.min), max(hi, next.max)
+	}
+	return n
+}
+
+// ordered reads one segment in order.
+func (l *Log) ordered(seg Segment, at uint64, d direction) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		o, err := l.order(seg)
+		if err != nil {
+			if !isGone(err) {
+				yield(Line{Segment: seg.First}, &Damage{Segment: seg.Name, Err: err})
+			}
+			return
+		}
+		f, err := os.Open(filepath.Join(l.dir, seg.Name))
+		if err != nil {
+			return // gone since
+		}
+		defer f.Close()
+		r := &segmentReader{seg: seg}
+		switch {
+		case !o.sorted:
+			l.inDisorder(r, f, at, d, yield)
+		case d == ascending:
+			r.counted = at == 0
+			r.lines = lineReader{r: f, off: seek(f, o.upto, at+1)}
+			r.each(yield)
+		default:
+			r.backward(f, o.upto, at, yield)
+		}
+	}
+}
+
+// backward yields the lines of a sorted file with numbers below before, the last one first.
+func (r *segmentReader) backward(f *os.File, end int64, before uint64, yield func(Line, error) bool) {
+	if before != 0 {
+		lines := lineReader{r: f, off: seek(f, end, before)}
+		for {
+			raw, err := lines.next()
+			if err != nil {
+				break
+			}
+			b, _, _ := raw.content()
+			if !raw.long && len(b) > 0 && seqOf(b, &r.fields) >= before {
+				end = raw.off
+				break
+			}
+		}
+	}
+	lines, err := newBackReader(f, end)
+	for {
+		var raw rawLine
+		if err == nil {
+			raw, err = lines.prev()
+		}
+		switch {
+		case err == io.EOF:
+			return
+		case err != nil:
+			yield(r.damage(lines.off, err))
+			return
+		case !r.deliver(raw, yield):
+			return
+		}
+	}
+}
+
+// inDisorder yields the lines of a file by number.
+func (l *Log) inDisorder(r *segmentReader, f *os.File, at uint64, d direction, yield func(Line, error) bool) {
+	places, ok := l.places(r.seg, yield)
+	if !ok {
+		return
+	}
+	if d == descending {
+		slices.Reverse(places)
+	}
+	var buf []byte
+	for _, p := range places {
+		if d.passed(p.seq, at) {
+			continue
+		}
+		buf = slices.Grow(buf[:0], p.length)[:p.length]
+		_, err := f.ReadAt(buf, p.off)
+		if err == nil {
+			err = ScanLine(buf, &r.fields)
+		}
+		if err != nil { // it was intact a moment ago
+			if !yield(r.damage(p.off, err)) {
+				return
+			}
+			continue
+		}
+		if !yield(Line{Seq: p.seq, Segment: r.seg.First, Offset: p.off, Bytes: buf, Fields: &r.fields}, nil) {
+			return
+		}
+	}
+}
+
+// merged reads segments with overlapping numbers as one.
+func (l *Log) merged(segs []Segment, at uint64, d direction) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		type source struct {
+			next func() (Line, error, bool)
+			line Line
+		}
+		var open []*source
+		advance := func(s *source) (alive, goOn bool) {
+			for {
+				ln, err, ok := s.next()
+				if !ok {
+					return false, true
+				}
+				if err == nil {
+					s.line = ln
+					return true, true
+				}
+				if !yield(ln, err) {
+					return false, false
+				}
+			}
+		}
+		for _, seg := range segs {
+			next, stop := iter.Pull2(l.ordered(seg, at, d))
+			defer stop()
+			s := &source{next: next}
+			alive, goOn := advance(s)
+			if !goOn {
+				return
+			}
+			if alive {
+				open = append(open, s)
+			}
+		}
+		for len(open) > 0 {
+			s := slices.MinFunc(open, func(a, b *source) int {
+				if (a.line.Seq < b.line.Seq) == (d == ascending) {
+					return -1
+				}
+				return 1
+			})
+			if !yield(s.line, nil) {
+				return
+			}
+			alive, goOn := advance(s)
+			if !goOn {
+				return
+			}
+			if !alive {
+				open = slices.DeleteFunc(open, func(o *source) bool { return o == s })
+			}
+		}
+	}
+}

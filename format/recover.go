@@ -1,0 +1,191 @@
+package format
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// tornSuffix ends the name of a file that holds what is no line of a segment.
+const tornSuffix = ".torn"
+
+// tornTail is what stands after the last newline of the newest segment: the line a crash cut off.
+type tornTail struct {
+	segment string
+	good    int64 // bytes of whole lines
+	size    int64 // of the file
+}
+
+// recover finds where the log ends and makes it ready to go on. What keeps it from being written is no error:
+// it is tried again when something is to be written.
+func (w *Writer) recover() error {
+	l := &Log{dir: w.dir, orders: map[string]*order{}}
+	segs, err := l.Segments()
+	if err != nil {
+		return err
+	}
+	if err := w.findLast(l, segs); err != nil {
+		return err
+	}
+	w.synced = w.seq
+	if len(segs) == 0 {
+		return nil
+	}
+	last := segs[len(segs)-1]
+	good, err := endOfLines(filepath.Join(w.dir, last.Name), last.Size)
+	if err != nil {
+		return err
+	}
+	w.torn = &tornTail{segment: last.Name, good: good, size: last.Size}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.put() == nil {
+		_ = w.syncTo(w.seq) // as above: the state says it
+	}
+	return nil
+}
+
+// findLast finds the newest numbers. The whole newest segment is looked at, because a tool may have changed
+// the order of its lines, and older ones backward to the newest record that has an eseq.
+func (w *Writer) findLast(l *Log, segs []Segment) error {
+	if len(segs) == 0 {
+		return nil
+	}
+	newest := segs[len(segs)-1]
+	w.seq = max(newest.First, 1) - 1
+	lost := uint64(0) // damaged lines after the newest: they had numbers, which are not given again
+	for ln, err := range l.Lines(newest, 0) {
+		var damage *Damage
+		switch {
+		case errors.Is(err, ErrVersion):
+			return err
+		case errors.As(err, &damage):
+			lost++
+		case err != nil:
+			return err
+		default:
+			w.eseq = max(w.eseq, ln.Fields.Eseq)
+			if ln.Seq > w.seq {
+				w.seq, lost = ln.Seq, 0
+			}
+		}
+	}
+	w.seq += lost
+	if w.eseq > 0 || w.seq == 0 {
+		return nil
+	}
+	for ln, err := range l.Backward(newest.First) {
+		if err == nil && ln.Fields.Eseq > 0 {
+			w.eseq = ln.Fields.Eseq
+			break
+		}
+	}
+	return nil
+}
+
+// endOfLines returns the offset after the last newline of a file.
+func endOfLines(path string, size int64) (int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	buf := make([]byte, 64<<10)
+	for end := size; end > 0; {
+		start := max(0, end-int64(len(buf)))
+		b := buf[:end-start]
+		if _, err := f.ReadAt(b, start); err != nil {
+			return 0, fmt.Errorf("read %s: %w", filepath.Base(path), err)
+		}
+		if i := bytes.LastIndexByte(b, '\n'); i >= 0 {
+			return start + int64(i) + 1, nil
+		}
+		end = start
+	}
+	return 0, nil
+}
+
+// takeTorn opens the segment that was the newest at Open for appending. A torn tail goes to the segment's
+// .torn file first and is then cut off; nothing is cut off that is not safe there. The caller holds mu.
+func (w *Writer) takeTorn() error {
+	t := w.torn
+	path := filepath.Join(w.dir, t.segment)
+	var nuls int64
+	if t.good < t.size {
+		var err error
+		if nuls, err = w.quarantine(path, t); err != nil {
+			return err
+		}
+	}
+	f, err := w.disk.open(path, os.O_WRONLY|os.O_APPEND)
+	if err != nil {
+		return err
+	}
+	if t.good < t.size {
+		if err := f.Truncate(t.good); err != nil {
+			return errors.Join(err, f.Close())
+		}
+		if err := f.Sync(); err != nil {
+			return errors.Join(err, f.Close())
+		}
+		w.notices = append(w.notices, tornNotice(t, nuls))
+	}
+	w.seg, w.name, w.size, w.durable, w.torn = f, t.segment, t.good, t.good, nil
+	return nil
+}
+
+// quarantine copies a torn tail, without the NUL bytes at its end, to the segment's .torn file. It returns how
+// many those are: some file systems make a file longer before its data is there.
+func (w *Writer) quarantine(path string, t *tornTail) (nuls int64, err error) {
+	src, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer src.Close()
+	end, err := endOfData(src, t.good, t.size)
+	if err != nil || end == t.good {
+		return t.size - end, err
+	}
+	dst, err := w.disk.open(path+tornSuffix, os.O_WRONLY|os.O_APPEND|os.O_CREATE)
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(dst, io.NewSectionReader(src, t.good, end-t.good))
+	if err == nil {
+		_, err = dst.Write([]byte("\n"))
+	}
+	if err == nil {
+		err = dst.Sync()
+	}
+	if err = errors.Join(err, dst.Close()); err != nil {
+		return 0, err
+	}
+	return t.size - end, w.disk.syncDir(w.dir)
+}
+
+// endOfData returns where the NUL bytes begin that f ends with between from and to.
+func endOfData(f *os.File, from, to int64) (int64, error) {
+	buf := make([]byte, 64<<10)
+	for to > from {
+		start := max(from, to-int64(len(buf)))
+		b := buf[:to-start]
+		if _, err := f.ReadAt(b, start); err != nil {
+			return 0, err
+		}
+		if n := len(bytes.TrimRight(b, "\x00")); n > 0 {
+			return start + int64(n), nil
+		}
+		to = start
+	}
+	return from, nil
+}
+
+func tornNotice(t *tornTail, nuls int64) *Record {
+	n := t.size - t.good
+	return notice(LevelWarn, "log.recovered",
+		fmt.Sprintf("The last line of %s was not complete: its %d bytes were moved to %s%s.", t.segment, n, t.segment, tornSuffix),
+		map[string]any{"segment": t.segment, "offset": t.good, "bytes": n, "nul": nuls})
+}

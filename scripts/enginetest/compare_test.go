@@ -15,8 +15,10 @@ import (
 // afterStories are what the steps after the stories did, in the same form. A state that nobody saw happen
 // is told from the lists that shiplog compares after a gap.
 var afterStories = []story{
-	{name: "dies", engine: "docker", states: "create connect start die disconnect destroy"},
-	{name: "idies", engine: "lxc", states: "create start stop destroy"},
+	// Its process ended while dockerd was dead, which then says nothing of the network.
+	{name: "dies", engine: "docker", states: "create connect start die destroy"},
+	// incusd starts what ran when it was killed: the stop is told from the lists, the start is not.
+	{name: "idies", engine: "lxc", states: "create start stop start stop destroy"},
 	{name: "ilives", engine: "lxc", states: "create start stop destroy"},
 	{name: "before", engine: "docker", states: "create connect start die disconnect destroy"},
 	{name: "meanwhile", engine: "docker", states: "create connect start die disconnect destroy"},
@@ -170,8 +172,9 @@ func (r *run) eventsAreRecords(t *testing.T, prefix string, events []message) {
 		}
 	}
 	for key, n := range shown {
-		// A disconnect may be said twice and told once.
-		if count[key] != n && !(strings.Contains(key, " disconnect ") && n == 2*count[key]) {
+		// The end of one connection may be said twice and told once.
+		twice := strings.Contains(key, " disconnect ") && n/2 <= count[key] && count[key] <= n
+		if count[key] != n && !twice {
 			t.Errorf("dockerd said %q %d times, %s/event tells it %d times", key, n, prefix, count[key])
 		}
 	}

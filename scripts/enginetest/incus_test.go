@@ -90,6 +90,7 @@ var incusStories = []story{
 			"incus start proxy1", "!incus start proxy2",
 			"incus delete -f proxy1 proxy2",
 		},
+		states: "create stop destroy", // incusd ends what it had begun to start
 	},
 	{
 		name: "byitself", engine: "lxc",

@@ -166,10 +166,10 @@ func (o *oracle) incusFrames() []incusFrame {
 	return all
 }
 
-// containerID is the id that dockerd gave the container when it was created as name.
+// containerID is the id that dockerd gave the container when it was last created as name.
 func (o *oracle) containerID(t testing.TB, name string) string {
 	t.Helper()
-	for _, e := range o.dockerEvents() {
+	for _, e := range slices.Backward(o.dockerEvents()) {
 		if e.Type == "container" && e.Action == "create" && e.Actor.Attributes["name"] == name {
 			return e.Actor.ID
 		}

@@ -20,7 +20,7 @@ type story struct {
 	lines []string
 }
 
-var placeholder = regexp.MustCompile(`\{([a-z0-9/]*)\}`)
+var placeholder = regexp.MustCompile(`\{([a-z0-9/:]*)\}`)
 
 // wantLines fills the placeholders.
 func (s story) wantLines(o *oracle, t *testing.T) []string {

@@ -1,0 +1,231 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"shiplog/agent"
+	"shiplog/format"
+	"shiplog/httpd"
+	"shiplog/index"
+)
+
+// daemon is what run, serve and demo have in common: the parts that work on one data directory.
+//
+//  3. agent ──> 1. writer ──> files <── 2. index <── 4. server
+//     started in this order; stopped: agent, writer, index, server
+type daemon struct {
+	dir, listen, indexDir, rootForm string
+	hosts                           []string
+
+	log      *slog.Logger
+	writer   *format.Writer // nil: read-only
+	index    *index.Index
+	accounts *httpd.Accounts
+	agent    *agent.Agent // nil: none
+	remote   string       // socket of an agent in another process; empty: none
+	demo     *demoWorld   // answers for containers when there is no agent; nil: none
+	notes    []string     // lines for the terminal, once the address is known
+}
+
+const defaultListen = "127.0.0.1:7446"
+
+func (d *daemon) flags(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&d.listen, "listen", defaultListen, "`address` to serve on; port 0 takes a free one")
+	flags.StringSliceVar(&d.hosts, "host", nil, "host `names` that clients may use, besides addresses, localhost and the host's own name (comma list)")
+	choiceFlag(flags, &d.rootForm, "qnap-root-event-format", "", "form of event messages under /api/v1", "v1", "v2")
+}
+
+// logger writes to stderr; the journal has its own clock.
+func (p *Program) logger() *slog.Logger {
+	opts := &slog.HandlerOptions{}
+	if p.Env("JOURNAL_STREAM") != "" {
+		opts.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}
+	}
+	return slog.New(slog.NewTextHandler(p.Stderr, opts))
+}
+
+// openIndex opens the index of the data directory. Where it cannot be kept on disk it is kept in memory.
+func (d *daemon) openIndex(readOnly bool) error {
+	dir := d.indexDir
+	if !readOnly && dir != "" {
+		if err := writable(dir); err != nil {
+			d.log.Warn("the index is kept in memory", "err", err)
+			dir = ""
+		}
+	}
+	x, err := index.Open(d.dir, index.Options{Dir: dir, ReadOnly: readOnly, Logger: d.log})
+	d.index = x
+	return err
+}
+
+// writable makes the folder dir and tells whether files can be made in it.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".writable-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// openAccounts reads the accounts and makes the first one, whose password is told once.
+func (d *daemon) openAccounts(dir string) error {
+	accounts, err := openAccounts(dir)
+	if err != nil {
+		return err
+	}
+	d.accounts = accounts
+	if len(accounts.Users()) > 0 {
+		return nil
+	}
+	password := strings.ToLower(rand.Text()[:20])
+	if err := accounts.AddUser(httpd.User{Name: "admin", Admin: true}, password); err != nil {
+		return fmt.Errorf("make the first account: %w", err)
+	}
+	d.notes = append(d.notes, fmt.Sprintf("user admin, password %s (shown this once; change it with: shiplog user passwd admin)", password))
+	return nil
+}
+
+// serve listens, says where, and runs all parts until ctx ends.
+func (d *daemon) serve(ctx context.Context, p *Program) error {
+	ln, err := net.Listen("tcp", d.listen)
+	if err != nil {
+		return fmt.Errorf("%w; choose another address with --listen", err)
+	}
+	version, _ := buildVersion()
+	server, err := httpd.New(httpd.Options{
+		Index:               d.index,
+		Accounts:            d.accounts,
+		Append:              d.appendFunc(),
+		Inspect:             d.inspectFunc(),
+		List:                d.listFunc(),
+		Ready:               d.notReady,
+		Hosts:               d.hosts,
+		QNAPRootEventFormat: d.rootForm,
+		Collectors:          []prometheus.Collector{newMetrics(d)},
+		Version:             version,
+		Logger:              d.log,
+	})
+	if err != nil {
+		ln.Close()
+		return err
+	}
+	if !loopback(ln.Addr()) {
+		fmt.Fprintf(p.Stderr, "shiplog: warning: %s is reachable from other machines and speaks plain http: passwords and logs cross the network unencrypted; put a TLS proxy before it or listen on 127.0.0.1\n", ln.Addr())
+	}
+	fmt.Fprintf(p.Stdout, "listening on http://%s\n", ln.Addr())
+	for _, note := range d.notes {
+		fmt.Fprintln(p.Stdout, note)
+	}
+	return runStages(ctx, d.stages(server, ln), stopLimit)
+}
+
+// stages lists what runs, in the order in which it stops.
+func (d *daemon) stages(server *httpd.Server, ln net.Listener) []stage {
+	var all []stage
+	if d.agent != nil {
+		all = append(all, stage{"agent", d.agent.Run, nil})
+	}
+	if d.writer != nil {
+		all = append(all,
+			stage{"agent socket", d.socket, nil},
+			stage{"writer", d.writer.Run, d.writer.Close})
+	}
+	return append(all,
+		stage{"index", d.index.Run, d.catchUp},
+		stage{"server", func(ctx context.Context) error { return server.Run(ctx, ln) }, d.index.Close})
+}
+
+// socket takes records of other programs. Without it the rest works as well: it may fail for a path that
+// is too long, or a file system without sockets.
+func (d *daemon) socket(ctx context.Context) error {
+	path := filepath.Join(d.dir, agent.SocketName)
+	if err := agent.RunSocket(ctx, path, d.writer, d.log); err != nil && ctx.Err() == nil {
+		d.log.Warn("no socket for records of other programs", "path", path, "err", err)
+		<-ctx.Done()
+	}
+	return nil
+}
+
+// catchUp lets the index read what was appended last.
+func (d *daemon) catchUp() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_, _, err := d.index.Last(ctx)
+	return err
+}
+
+func (d *daemon) appendFunc() func(context.Context, ...*format.Record) error {
+	switch {
+	case d.writer != nil:
+		return d.writer.Append
+	case d.remote != "":
+		return func(ctx context.Context, recs ...*format.Record) error {
+			for _, r := range recs {
+				seq, err := agent.SendRecord(ctx, d.remote, format.AppendLine(nil, r))
+				if err != nil {
+					return err
+				}
+				r.Seq = seq
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+func (d *daemon) inspectFunc() func(context.Context, string, string) (format.Container, error) {
+	switch {
+	case d.agent != nil:
+		return d.agent.Inspect
+	case d.demo != nil:
+		return d.demo.inspect
+	}
+	return nil
+}
+
+func (d *daemon) listFunc() func(context.Context) ([]format.Container, error) {
+	switch {
+	case d.agent != nil:
+		return d.agent.List
+	case d.demo != nil:
+		return d.demo.list
+	}
+	return nil
+}
+
+// notReady gives the writer's reasons why what happens now is not in the answers.
+func (d *daemon) notReady() []string {
+	if d.writer == nil {
+		return nil
+	}
+	if s := d.writer.Stats(); s.State != format.StateOK {
+		return []string{fmt.Sprintf("nothing can be written (%s): %s", s.State, s.Reason)}
+	}
+	return nil
+}
+
+func loopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// fromEnv gives each flag that the command line left out the value of its variable, if that is set:
+// --sync-interval is SHIPLOG_SYNC_INTERVAL.
+func (p *Program) fromEnv(flags *pflag.FlagSet) error {
+	var first error
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "help" || first != nil {
+			return
+		}
+		name := envName(f.Name)
+		if v := p.Env(name); v != "" {
+			if err := f.Value.Set(v); err != nil {
+				first = usagef("%s: %v", name, err)
+			}
+		}
+	})
+	return first
+}
+
+func envName(flag string) string {
+	return "SHIPLOG_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// dataFlag adds --data.
+func (p *Program) dataFlag(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "data", p.defaultData(), "data `directory`")
+}
+
+// defaultData is where systemd says, /var/lib/shiplog for root, else the user's state directory.
+func (p *Program) defaultData() string {
+	if dir, _, _ := strings.Cut(p.Env("STATE_DIRECTORY"), ":"); dir != "" {
+		return dir
+	}
+	if os.Geteuid() == 0 {
+		return "/var/lib/shiplog"
+	}
+	if dir := p.Env("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "shiplog")
+	}
+	return filepath.Join(p.Env("HOME"), ".local", "state", "shiplog")
+}
+
+// choice is a flag that takes one of a few words.
+type choice struct {
+	value *string
+	words []string
+}
+
+// choiceFlag adds a flag --name that takes one of words; the first is the default, "" stands for none.
+func choiceFlag(flags *pflag.FlagSet, value *string, name, short, usage string, words ...string) {
+	*value = words[0]
+	if words[0] == "" {
+		words = words[1:]
+	}
+	flags.VarP(&choice{value, words}, name, short, usage+": "+strings.Join(words, ", "))
+}
+
+func (c *choice) String() string { return *c.value }
+
+func (c *choice) Type() string { return "word" }
+
+func (c *choice) Set(s string) error {
+	for _, w := range c.words {
+		if s == w {
+			*c.value = s
+			return nil
+		}
+	}
+	return fmt.Errorf("%q unknown (%s)", s, strings.Join(c.words, ", "))
+}

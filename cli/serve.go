@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"shiplog/agent"
+)
+
+func (p *Program) serveCommand() *cobra.Command {
+	d := &daemon{}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve a data directory without capturing",
+		Long: `Serve a data directory: that of a running shiplog, or a copy, also on a read-only mount.
+Without an agent on the directory the server is read-only and changes nothing in it but the index;
+accounts that are not there are made for this run only.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d.log = p.logger()
+			own, err := os.MkdirTemp("", "shiplog-serve-")
+			if err != nil {
+				return err
+			}
+			defer os.RemoveAll(own)
+			if err := d.attach(cmd.Context(), own); err != nil {
+				return err
+			}
+			return d.serve(cmd.Context(), p)
+		},
+	}
+	p.dataFlag(cmd, &d.dir)
+	d.flags(cmd)
+	cmd.Flags().StringVar(&d.indexDir, "index", "", "`directory` of the index, or none; default DATA/index, in memory where that cannot be written")
+	cmd.Flags().SortFlags = false
+	return cmd
+}
+
+// attach opens what serve works on. own is a directory of this process alone.
+func (d *daemon) attach(ctx context.Context, own string) error {
+	if _, err := openLog(d.dir); err != nil {
+		return err
+	}
+	socket := filepath.Join(d.dir, agent.SocketName)
+	live := listens(ctx, socket)
+	if live {
+		d.remote = socket
+	}
+	elsewhere := d.indexDir != ""
+	switch d.indexDir {
+	case "":
+		d.indexDir = filepath.Join(d.dir, "index")
+	case "none":
+		d.indexDir = ""
+	}
+	// The index of a live directory is kept by the process that writes it.
+	if err := d.openIndex(live && !elsewhere); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(d.dir, "accounts.json")); err == nil || live {
+		return d.openAccounts(d.dir)
+	}
+	return d.openAccounts(own)
+}
+
+// listens tells whether an agent takes records on socket.
+func listens(ctx context.Context, socket string) bool {
+	dialer := net.Dialer{Timeout: time.Second}
+	c, err := dialer.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}

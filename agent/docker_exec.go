@@ -83,10 +83,10 @@ func (c *dockerContainer) setHealth(info DockerInfo) {
 	c.health = redactCommand(strings.TrimSpace(c.health))
 }
 
-// learnHealth is for streams without an engine behind them: the exec that ended just before the status
-// changed was the health check.
+// learnHealth is for containers that cannot be asked about, as in an import: the exec that ended just before
+// the status changed was the health check.
 func (m *DockerMapper) learnHealth(c *dockerContainer, at time.Time) {
-	if m.opts.Container == nil && !c.knowsExec && c.lastExec != "" && at.Sub(c.lastExecAt) < 100*time.Millisecond {
-		c.knowsExec, c.health = true, c.lastExec
+	if !c.knowsExec && c.health == "" && c.lastExec != "" && at.Sub(c.lastExecAt) < 100*time.Millisecond {
+		c.health = c.lastExec
 	}
 }

@@ -133,7 +133,9 @@ func (m *DockerMapper) image(o *mapping) {
 		d.add(e.ID, name)
 		d.tagged, d.taggedI = name, e.ID
 	case "load", "import", "save":
-		m.refresh(e, o.raw)
+		if e.Verb == "load" || len(d.names[e.ID]) == 0 {
+			m.refresh(e, o.raw)
+		}
 		name = d.nameOf(e.ID)
 	case "pull":
 		m.refresh(e, o.raw)

@@ -23,7 +23,7 @@ type route struct {
 	method  string // GET matches HEAD too
 	path    string // whole, with the prefix
 	handler handlerFunc
-	slow    bool // may take as long as it has to; others end after limits.write
+	slow    bool // may take as long as it has to; others end after limits.answer
 }
 
 // request is an http.Request with what routing found.

@@ -38,6 +38,11 @@ func (e *statusError) retryAfter(d time.Duration) *statusError {
 	return e.with("Retry-After", strconv.Itoa(max(1, int((d+time.Second-1)/time.Second))))
 }
 
+// statusClientGone is only ever counted: nobody is there to read it. The number is what nginx made common.
+const statusClientGone = 499
+
+var errClientGone = errors.New("client does not read the answer")
+
 // asStatus maps what a handler returned to an answer. What it does not know is the server's fault: the client
 // is told no more than that, the log gets the rest.
 func asStatus(err error) *statusError {
@@ -63,7 +68,9 @@ func asStatus(err error) *statusError {
 		return failf(http.StatusServiceUnavailable, "Container engine is not reachable").retryAfter(5 * time.Second)
 	case errors.Is(err, format.ErrFull), errors.Is(err, format.ErrReadOnly):
 		return failf(http.StatusServiceUnavailable, "The log cannot be written at the moment").retryAfter(10 * time.Second)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, errClientGone), errors.Is(err, context.Canceled):
+		return failf(statusClientGone, "Client closed the request")
+	case errors.Is(err, context.DeadlineExceeded):
 		return failf(http.StatusServiceUnavailable, "The request took too long").retryAfter(time.Second)
 	}
 	return failf(http.StatusInternalServerError, "Internal server error")

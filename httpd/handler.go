@@ -3,6 +3,7 @@ package httpd
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -49,10 +50,14 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, s.limits.body)
 	if rt.slow {
-		// The deadline for reading the request would end its context while it is being answered.
+		// The deadline for reading the request would end its context while it is being answered. So the
+		// request is read to its end first: nobody may hold a connection with half a body.
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return err
+		}
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // not all writers have one
 	} else {
-		ctx, cancel := context.WithTimeout(r.Context(), s.limits.write)
+		ctx, cancel := context.WithTimeout(r.Context(), s.limits.answer)
 		defer cancel()
 		r = r.WithContext(ctx)
 	}
@@ -62,8 +67,8 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 // fail writes err in the shape of the dialect. When the answer has begun already it can only be cut off.
 func (s *Server) fail(w *answer, r *http.Request, d *dialect, err error) {
 	e := asStatus(err)
-	if e.status >= 500 && r.Context().Err() == nil {
-		s.opts.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "status", e.status, "err", err)
+	if e.status == http.StatusInternalServerError {
+		s.opts.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 	}
 	if w.status != 0 {
 		w.aborted = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -40,10 +41,12 @@ type waiter struct {
 	given string // the container as the request names it
 	state string // the state waited for
 	after uint64 // records up to this seq are from before
+	since int64  // Unix nanoseconds; so are events of an earlier time, which an agent may write late
 	ring  chan struct{}
 
 	id      string // guarded by hub.mu; the container's id once it is known
-	reached bool   // guarded by hub.mu
+	reached bool   // guarded by hub.mu; it was in state, if only for a moment
+	now     string // guarded by hub.mu; its state by the newest event; "": not known
 }
 
 func newHub(ctx context.Context, x *index.Index, max int, logger *slog.Logger) *hub {
@@ -52,11 +55,12 @@ func newHub(ctx context.Context, x *index.Index, max int, logger *slog.Logger) *
 
 // subscribe begins to watch: no event that is appended from now on is missed. leave must be called.
 func (h *hub) subscribe(ctx context.Context, typ, given, state string) (*waiter, error) {
+	since := time.Now().UnixNano()
 	last, _, err := h.index.Last(ctx)
 	if err != nil {
 		return nil, err
 	}
-	w := &waiter{typ: typ, given: given, state: state, after: last, ring: make(chan struct{}, 1)}
+	w := &waiter{typ: typ, given: given, state: state, after: last, since: since, ring: make(chan struct{}, 1)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.waiters) >= h.max {
@@ -89,11 +93,12 @@ func (h *hub) pin(w *waiter, id string) {
 	w.id = id
 }
 
-// reached tells whether the container came into the state w waits for, if only for a moment.
-func (h *hub) reached(w *waiter) bool {
+// told returns what the events said since w began: whether the container came into the state w waits for, if
+// only for a moment, and the state it is in now ("": not known).
+func (h *hub) told(w *waiter) (reached bool, now string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return w.reached
+	return w.reached, w.now
 }
 
 func (h *hub) count() int {
@@ -160,7 +165,9 @@ func (h *hub) event(f *format.Fields) {
 		if f.Seq <= w.after || w.typ != typ || !w.is(id, name) {
 			continue
 		}
-		w.reached = w.reached || strings.Contains(states, w.state)
+		if w.now = ""; f.Time >= w.since {
+			w.see(states)
+		}
 		select {
 		case w.ring <- struct{}{}:
 		default: // it rings already
@@ -168,20 +175,28 @@ func (h *hub) event(f *format.Fields) {
 	}
 }
 
-// passedStates names the states a container was in at the end of, or during, the action. news is false for
-// actions that change no state.
-func passedStates(verb string) (states string, news bool) {
+// see notes the states an event told of.
+func (w *waiter) see(states []string) {
+	w.reached = w.reached || slices.Contains(states, w.state)
+	if len(states) > 0 {
+		w.now = states[len(states)-1]
+	}
+}
+
+// passedStates names the states a container went through by the action, the one it is in last. news is false
+// for actions that change no state.
+func passedStates(verb string) (states []string, news bool) {
 	switch verb {
 	case "start", "unpause":
-		return stateRunning, true
+		return []string{stateRunning}, true
 	case "stop", "die", "shutdown":
-		return stateStopped, true
+		return []string{stateStopped}, true
 	case "restart":
-		return stateStopped + " " + stateRunning, true
+		return []string{stateStopped, stateRunning}, true
 	case "destroy", "rename", "create", "pause":
-		return "", true
+		return nil, true
 	}
-	return "", false
+	return nil, false
 }
 
 // is tells whether an event with this id and name is about the container w waits for. Docker's events are

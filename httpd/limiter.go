@@ -13,24 +13,24 @@ const (
 	freeFailures      = 3    // of one account before answers to wrong passwords are held back
 	limiterKeys       = 4096 // remembered addresses, and as many accounts
 	maxHeldBack       = 64   // answers held back at one time
-	firstDelay        = 250 * time.Millisecond
-	maxDelay          = 4 * time.Second
+	maxDelayShift     = 4    // the longest delay is the first one times 2^4
 )
 
 // limiter slows guessing. It counts failures by source address and refuses an address that had ten within a
 // minute. It counts them by account too, but holds back only the answers to wrong passwords: nobody can lock
 // somebody else's account, and a right password from another address is not delayed.
 type limiter struct {
-	now  func() time.Time
-	held chan struct{} // one token per answer held back
+	now   func() time.Time
+	delay time.Duration // of the first answer held back; it doubles with each
+	held  chan struct{} // one token per answer held back
 
 	mu        sync.Mutex
 	addresses failures // guarded by mu
 	accounts  failures // guarded by mu
 }
 
-func newLimiter(now func() time.Time) *limiter {
-	return &limiter{now: now, held: make(chan struct{}, maxHeldBack), addresses: failures{}, accounts: failures{}}
+func newLimiter(now func() time.Time, delay time.Duration) *limiter {
+	return &limiter{now: now, delay: delay, held: make(chan struct{}, maxHeldBack), addresses: failures{}, accounts: failures{}}
 }
 
 // failures are the times of the last failures by key, at most failuresPerMinute of each.
@@ -102,7 +102,7 @@ func (l *limiter) failed(source, account string) time.Duration {
 	if n <= 0 {
 		return 0
 	}
-	return min(firstDelay<<(n-1), maxDelay)
+	return l.delay << min(n-1, maxDelayShift)
 }
 
 // hold waits for d, but no longer than the client is there and the server runs, and not at all when many

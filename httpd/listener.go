@@ -5,6 +5,10 @@ import (
 	"sync"
 )
 
+// sendBuffer bounds what the kernel takes of an answer ahead of its client, in bytes. A blocked write goes on
+// when a third of it is free, so a large one makes a slow client look as if it did not read at all.
+const sendBuffer = 128 << 10
+
 // limitConnections lets at most n connections of ln be open at one time; more wait in the kernel's queue.
 func limitConnections(ln net.Listener, n int) net.Listener {
 	return &limitedListener{Listener: ln, slots: make(chan struct{}, n), done: make(chan struct{})}
@@ -27,6 +31,9 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		<-l.slots
 		return nil, err
+	}
+	if t, ok := c.(*net.TCPConn); ok {
+		_ = t.SetWriteBuffer(sendBuffer) // only a hint
 	}
 	return &limitedConn{Conn: c, free: func() { <-l.slots }}, nil
 }

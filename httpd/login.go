@@ -33,42 +33,47 @@ func (e tooManyFailures) Error() string { return "too many failed logins from th
 
 // login checks c, keeps guessing slow and writes the auth record. The session it returns is not opened yet.
 func (s *Server) login(r *http.Request, c credentials) (session, error) {
-	source := sourceKey(r.RemoteAddr)
-	if wait := s.limiter.blocked(source); wait > 0 {
-		return session{}, tooManyFailures{wait}
-	}
-	var n session
-	var err error
-	if c.token != "" {
-		n, err = s.loginToken(c.token)
-	} else {
-		n, err = s.loginPassword(r.Context(), source, c)
-	}
-	if errors.Is(err, errCredentials) {
-		delay := s.limiter.failed(source, c.name) // "" stands for all tokens
+	n, delay, err := s.tryLogin(r.Context(), sourceKey(r.RemoteAddr), c)
+	switch {
+	case err == nil:
+		s.metrics.logins.WithLabelValues("success").Inc()
+		s.auth.record(r, n.user, true)
+	case errors.Is(err, errCredentials):
 		s.metrics.logins.WithLabelValues("failure").Inc()
 		s.auth.record(r, c.name, false)
 		s.limiter.hold(delay, r.Context().Done(), s.closing.Done())
-		return session{}, err
-	}
-	if err == nil {
-		s.metrics.logins.WithLabelValues("success").Inc()
-		s.auth.record(r, n.user, true)
 	}
 	return n, err
 }
 
-// loginPassword takes one of the two hashing slots, and looks at the limiter again when it has it: of many
-// guesses sent at once no more than ten and the one in the other slot are ever tried.
-func (s *Server) loginPassword(ctx context.Context, source string, c credentials) (session, error) {
-	a := s.opts.Accounts
-	if err := a.hasher.acquire(ctx); err != nil {
-		return session{}, err
-	}
-	defer a.hasher.release()
+// tryLogin has one of the two hashing slots while it looks at the limiter, at the credentials, and counts a
+// failure: of many guesses sent at once no more than ten and the one in the other slot are ever tried.
+func (s *Server) tryLogin(ctx context.Context, source string, c credentials) (n session, delay time.Duration, err error) {
 	if wait := s.limiter.blocked(source); wait > 0 {
-		return session{}, tooManyFailures{wait}
+		return n, 0, tooManyFailures{wait}
 	}
+	hasher := s.opts.Accounts.hasher
+	if err := hasher.acquire(ctx); err != nil {
+		return n, 0, err
+	}
+	defer hasher.release()
+	if wait := s.limiter.blocked(source); wait > 0 {
+		return n, 0, tooManyFailures{wait}
+	}
+	if c.token != "" {
+		n, err = s.loginToken(c.token)
+	} else {
+		n, err = s.loginPassword(c)
+	}
+	if errors.Is(err, errCredentials) {
+		delay = s.limiter.failed(source, c.name) // "" stands for all tokens
+	}
+	return n, delay, err
+}
+
+// loginPassword checks a password. The caller has a hashing slot.
+func (s *Server) loginPassword(c credentials) (session, error) {
+	a := s.opts.Accounts
 	st := a.current()
 	i, known := st.users[c.name]
 	hash := a.nobody

@@ -63,7 +63,7 @@ func TestSessionsAreBounded(t *testing.T) {
 
 func TestLimiterRefusesAnAddressAfterTenFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLimiter(time.Now)
+		l := newLimiter(time.Now, 250*time.Millisecond)
 		for i := range failuresPerMinute {
 			if wait := l.blocked("10.0.0.1"); wait != 0 {
 				t.Fatalf("blocked after %d failures", i)
@@ -85,7 +85,7 @@ func TestLimiterRefusesAnAddressAfterTenFailures(t *testing.T) {
 }
 
 func TestLimiterHoldsBackWrongAnswersOfOneAccount(t *testing.T) {
-	l := newLimiter(time.Now)
+	l := newLimiter(time.Now, 250*time.Millisecond)
 	want := []time.Duration{0, 0, 0, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 4 * time.Second}
 	for i, d := range want {
 		if got := l.failed(fmt.Sprintf("10.0.0.%d", i), "admin"); got != d {
@@ -98,7 +98,7 @@ func TestLimiterHoldsBackWrongAnswersOfOneAccount(t *testing.T) {
 }
 
 func TestLimiterIsBounded(t *testing.T) {
-	l := newLimiter(time.Now)
+	l := newLimiter(time.Now, 250*time.Millisecond)
 	for i := range limiterKeys + 50 {
 		l.failed(fmt.Sprintf("10.0.%d.%d", i/256, i%256), fmt.Sprint(i))
 	}

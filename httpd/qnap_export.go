@@ -40,15 +40,15 @@ func (q qnap) export(w http.ResponseWriter, r *request, _ caller) error {
 			continue
 		}
 		if _, err := w.Write(chunk); err != nil {
-			return fmt.Errorf("export log: %w", err)
+			return fmt.Errorf("%w: %w", errClientGone, err)
 		}
 		chunk = chunk[:0]
 	}
 	if err := http.NewResponseController(w).Flush(); err != nil { // a short export is chunked too: no Content-Length
-		return fmt.Errorf("export log: %w", err)
+		return fmt.Errorf("%w: %w", errClientGone, err)
 	}
 	if _, err := w.Write(chunk); err != nil {
-		return fmt.Errorf("export log: %w", err)
+		return fmt.Errorf("%w: %w", errClientGone, err)
 	}
 	return nil
 }

@@ -47,7 +47,9 @@ const maxInspects = 16
 // limits are what one client can take of the server.
 type limits struct {
 	readHeader, read, idle time.Duration
-	write                  time.Duration // for one answer, or one chunk of a streamed one
+	answer                 time.Duration // for finding an answer
+	write                  time.Duration // for sending one, or one chunk of a streamed one
+	delay                  time.Duration // before the first answer to a wrong password that is held back
 	shutdown               time.Duration // for requests in flight when the server ends
 	connections            int
 	body, query            int64 // bytes
@@ -56,9 +58,11 @@ type limits struct {
 }
 
 func (l limits) withDefaults() limits {
-	d := limits{readHeader: 5 * time.Second, read: 30 * time.Second, idle: time.Minute, write: 30 * time.Second,
+	d := limits{readHeader: 5 * time.Second, read: 30 * time.Second, idle: time.Minute, answer: 30 * time.Second, write: 30 * time.Second,
+		delay:    250 * time.Millisecond,
 		shutdown: 8 * time.Second, connections: 512, body: 1 << 20, query: 16 << 10, waiters: 256, belt: 5 * time.Second}
 	l.readHeader, l.read, l.idle = orDefault(l.readHeader, d.readHeader), orDefault(l.read, d.read), orDefault(l.idle, d.idle)
+	l.answer, l.delay = orDefault(l.answer, d.answer), orDefault(l.delay, d.delay)
 	l.write, l.shutdown, l.belt = orDefault(l.write, d.write), orDefault(l.shutdown, d.shutdown), orDefault(l.belt, d.belt)
 	l.connections, l.waiters = orDefault(l.connections, d.connections), orDefault(l.waiters, d.waiters)
 	l.body, l.query = orDefault(l.body, d.body), orDefault(l.query, d.query)
@@ -111,7 +115,7 @@ func New(o Options) (*Server, error) {
 	}
 	hostname, _ := os.Hostname() // without one, only addresses and configured names are let in
 	s := &Server{opts: o, limits: o.limits.withDefaults(), guard: newGuard(hostname, o.Hosts),
-		sessions: newSessions(o.Now), limiter: newLimiter(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects)}
+		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects)}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.hub = newHub(s.closing, o.Index, s.limits.waiters, o.Logger)
 	m, err := newMetrics(s)

@@ -54,9 +54,15 @@ func (s *Server) waitFor(ctx context.Context, typ, id, state string, d time.Dura
 	}
 }
 
-// look asks for the container's state again. It is asked for by its id: the name may be another's by now.
+// look tells how the container is now. Of a stopped one everything is known already, and its engine may be
+// slow to answer: dockerd holds a container that died until its network is gone. Else the engine is asked, by
+// the container's id: the name may be another's by now.
 func (s *Server) look(ctx context.Context, w *waiter, c format.Container) (format.Container, bool, error) {
-	was := s.hub.reached(w)
+	was, told := s.hub.told(w)
+	if was && told == stateStopped {
+		c.State = stateStopped
+		return c, true, nil
+	}
 	now, err := s.inspect(ctx, w.typ, c.ID)
 	if err == nil && was && now.State != w.state {
 		select {

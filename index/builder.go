@@ -30,12 +30,13 @@ func newBuilder(grams bool) *builder {
 }
 
 // add takes in one intact line that begins at byte offset of its segment and ends before byte end.
-func (b *builder) add(f *format.Fields, offset, end int64) {
+// It is false when the line before had the same seq.
+func (b *builder) add(f *format.Fields, offset, end int64) bool {
 	c := &b.c
 	c.end = end
 	if c.rows > 0 && f.Seq == b.seqHi {
 		c.doubled++
-		return
+		return false
 	}
 	b.addSeq(f.Seq)
 	c.noteTime(f.Time)
@@ -50,6 +51,7 @@ func (b *builder) add(f *format.Fields, offset, end int64) {
 	b.obj.add(b.buf)
 	b.addText(f)
 	c.rows++
+	return true
 }
 
 func (b *builder) value(v format.Value) []byte {

@@ -50,8 +50,13 @@ func (c *cache) drop(s *segment) {
 // forget lets go of the columns of s, which is no longer part of the log or has an index on disk.
 func (c *cache) forget(s *segment) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.forgetLocked(s)
+}
+
+// forgetLocked does so when s.mu is held.
+func (c *cache) forgetLocked(s *segment) {
 	s.cols = nil
-	s.mu.Unlock()
 	c.mu.Lock()
 	c.drop(s)
 	c.mu.Unlock()

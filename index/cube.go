@@ -1,18 +1,22 @@
 package index
 
-import "slices"
+import (
+	"slices"
+	"unsafe"
+)
 
 // cubeRow counts the records of a segment that agree in day, level, stream, engine, category and user.
+// It lies in files as it lies in memory.
 type cubeRow struct {
 	day            int32 // UTC, from 1970
 	bits           uint8
-	numbered       bool // has an eseq
+	numbered       uint8 // 1: has an eseq
 	category, user uint32
 	count          uint32
 }
 
-// cubeRowBytes is the size of a row in memory and in a file.
-const cubeRowBytes = 20
+// cubeRowBytes is the size of a row.
+const cubeRowBytes = int(unsafe.Sizeof(cubeRow{}))
 
 // cube is the rollup of one segment, sorted. Whatever asks for nothing else is counted from it.
 type cube []cubeRow
@@ -24,8 +28,11 @@ func makeCube(c *columns) cube {
 	}
 	counts := make(map[cubeRow]uint32)
 	for i := range c.rows {
-		counts[cubeRow{day: dayOf(c.times[i]), bits: c.bits[i], numbered: c.eseq(i) != 0,
-			category: c.category.at(i), user: c.user.at(i)}]++
+		r := cubeRow{day: dayOf(c.times[i]), bits: c.bits[i], category: c.category.at(i), user: c.user.at(i)}
+		if c.eseq(i) != 0 {
+			r.numbered = 1
+		}
+		counts[r]++
 		if len(counts) > c.rows/8+16 {
 			return nil
 		}
@@ -46,13 +53,7 @@ func makeCube(c *columns) cube {
 		case a.bits != b.bits:
 			return int(a.bits) - int(b.bits)
 		}
-		if a.numbered == b.numbered {
-			return 0
-		}
-		if b.numbered {
-			return -1
-		}
-		return 1
+		return int(a.numbered) - int(b.numbered)
 	})
 	return rows
 }

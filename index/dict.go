@@ -68,7 +68,7 @@ const maxDictBytes = 4 << 20
 type codesBuilder struct {
 	codes
 	index map[string]uint32
-	limit int // bytes of dictionary, 0: maxDictBytes
+	last  uint32 // code of the row added last
 }
 
 func (b *codesBuilder) add(value []byte) {
@@ -89,6 +89,7 @@ func (b *codesBuilder) add(value []byte) {
 		b.dict.blob = append(b.dict.blob, value...)
 		b.dict.ends = append(b.dict.ends, uint32(len(b.dict.blob)))
 	}
+	b.last = code
 	b.put(code)
 }
 

@@ -29,9 +29,11 @@ type Index struct {
 	log  *format.Log
 	text chan struct{} // one slot for each text search that may run at a time
 
-	cache cache
-	bell  bell
-	count counters
+	cache  cache
+	shards shards
+	kick   chan struct{} // Run: an index was set aside
+	bell   bell
+	count  counters
 
 	// mu is held while files are looked at and read on: who comes second finds it done.
 	mu     sync.Mutex
@@ -39,7 +41,7 @@ type Index struct {
 	listed time.Time  // the directory's time of change when it was listed
 	racy   bool       // it had changed so shortly before that a further change may not show in its time
 	snap   *snapshot
-	broken error // why the last look failed
+	built  time.Time // Options.Dir's time of change when it was last looked at
 }
 
 // snapshot is the log at one moment. It never changes.
@@ -52,8 +54,8 @@ type view struct {
 	seg   *segment
 	after uint64   // records of this file have a seq above it ...
 	below uint64   // ... and below it (0: no bound); others were put there by a tool
-	size  int64    // bytes
-	cols  *columns // of the newest segment; nil: ask Index.columns
+	id    fileID   // the file
+	cols  *columns // of the newest segment; nil: ask Index.open
 }
 
 // maxTextSearches is how many searches for text run at a time: each can keep one core busy.
@@ -79,7 +81,7 @@ func Open(dataDir string, o Options) (*Index, error) {
 			o.Memory = 64 << 20
 		}
 	}
-	x := &Index{dir: dir, opts: o, log: log, text: make(chan struct{}, maxTextSearches)}
+	x := &Index{dir: dir, opts: o, log: log, text: make(chan struct{}, maxTextSearches), kick: make(chan struct{}, 1)}
 	x.cache.limit = o.Memory
 	x.bell.init(dir)
 	return x, nil
@@ -90,10 +92,18 @@ func (x *Index) Close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, s := range x.segs {
-		x.cache.forget(s)
+		x.letGo(s)
 	}
 	x.segs, x.snap = nil, nil
-	return x.bell.close()
+	return nil
+}
+
+// letGo frees what is held of s, which is no longer part of the log.
+func (x *Index) letGo(s *segment) {
+	x.cache.forget(s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x.closeDisk(s, diskUnknown)
 }
 
 // racyAge is how old a directory's time of change must be before it is trusted to show the next change: file
@@ -109,7 +119,6 @@ func (x *Index) look() (*snapshot, error) {
 		x.racy = true
 		snap, err = x.lookLocked()
 	}
-	x.broken = err
 	return snap, err
 }
 
@@ -118,6 +127,7 @@ func (x *Index) lookLocked() (*snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at log: %w", err)
 	}
+	x.lookForIndexes()
 	changed := x.snap == nil
 	if changed || x.racy || !fi.ModTime().Equal(x.listed) {
 		now := time.Now()
@@ -139,6 +149,28 @@ func (x *Index) lookLocked() (*snapshot, error) {
 		x.snap = x.makeSnapshot()
 	}
 	return x.snap, nil
+}
+
+// lookForIndexes notices indexes that another process made.
+func (x *Index) lookForIndexes() {
+	if x.opts.Dir == "" {
+		return
+	}
+	fi, err := os.Stat(x.opts.Dir)
+	if err != nil || fi.ModTime().Equal(x.built) && time.Since(x.built) > racyAge {
+		return
+	}
+	x.built = fi.ModTime()
+	for _, s := range x.segs {
+		if !s.mu.TryLock() { // it is being read: no reason to wait
+			x.built = time.Time{}
+			continue
+		}
+		if s.diskState == diskNone {
+			s.diskState = diskUnknown
+		}
+		s.mu.Unlock()
+	}
 }
 
 // list takes over the list of segments: new ones, gone ones, sealed ones, replaced ones.
@@ -175,7 +207,7 @@ func (x *Index) list() (changed bool, err error) {
 		segs = append(segs, s)
 	}
 	for _, gone := range known {
-		x.cache.forget(gone)
+		x.letGo(gone)
 		changed = true
 	}
 	x.segs = segs
@@ -217,7 +249,7 @@ func (x *Index) sealed(s *segment) (*segment, error) {
 func (x *Index) makeSnapshot() *snapshot {
 	snap := &snapshot{views: make([]view, len(x.segs))}
 	for i, s := range x.segs {
-		v := view{seg: s, after: max(s.First, 1) - 1, size: s.id.size}
+		v := view{seg: s, after: max(s.First, 1) - 1, id: s.id}
 		if i+1 < len(x.segs) {
 			v.below = x.segs[i+1].First
 		} else {

@@ -1,9 +1,134 @@
 package index
 
-import "context"
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
 
-// Run keeps the indexes of sealed segments on disk until ctx ends. Queries are right without it, only slower.
+const (
+	runPause   = time.Second     // between two looks of Run while records keep coming
+	retryAfter = time.Minute     // a build that failed is tried again
+	coolAfter  = 5 * time.Minute // a Bleve index not used for so long is closed
+)
+
+// Run keeps the indexes of sealed segments on disk, and the active segment read, until ctx ends. It is the
+// only one that writes to Options.Dir; queries are right without it, only slower. While no record comes it
+// wakes once in five seconds and touches no disk.
 func (x *Index) Run(ctx context.Context) error {
-	<-ctx.Done()
+	leave := x.bell.join()
+	defer leave()
+	var failed time.Time // the last build that failed
+	var cooled time.Time
+	var clock uint64
+	for ctx.Err() == nil {
+		rung := x.bell.next()
+		if snap, err := x.look(); err != nil {
+			x.opts.Logger.Warn("log cannot be read", "err", err)
+		} else if x.mayWrite() && time.Since(failed) > retryAfter {
+			if err := x.catchUp(ctx, snap); err != nil {
+				failed = time.Now()
+				x.opts.Logger.Warn("segment cannot be indexed; searches read it instead", "err", err)
+			}
+		}
+		if time.Since(cooled) > coolAfter {
+			clock, cooled = x.shards.cool(clock), time.Now()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-rung:
+		case <-x.kick:
+		}
+		if !sleep(ctx, runPause) {
+			return nil
+		}
+	}
 	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+func (x *Index) mayWrite() bool { return x.opts.Dir != "" && !x.opts.ReadOnly && littleEndian() }
+
+// catchUp builds what is missing, the newest first, and removes what is no longer wanted.
+func (x *Index) catchUp(ctx context.Context, snap *snapshot) error {
+	x.sweep(snap)
+	for ctx.Err() == nil {
+		s := x.nextToBuild(snap)
+		if s == nil {
+			return nil
+		}
+		err := x.buildNicely(s)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		s.mu.Lock()
+		s.diskState = diskUnknown
+		s.builds++
+		s.mu.Unlock()
+		if snap, err = x.look(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxBuilds is how often the index of one segment is made before it is given up: what is set aside again
+// and again is not the fault of the index.
+const maxBuilds = 5
+
+// nextToBuild is the newest sealed segment without an index that can be believed.
+func (x *Index) nextToBuild(snap *snapshot) *segment {
+	for i := len(snap.views) - 2; i >= 0; i-- {
+		v := &snap.views[i]
+		if d := x.diskOf(v.seg, v.id); d != nil {
+			d.release()
+			continue
+		}
+		v.seg.mu.Lock()
+		builds := v.seg.builds
+		v.seg.mu.Unlock()
+		if builds < maxBuilds {
+			return v.seg
+		}
+	}
+	return nil
+}
+
+// sweep removes what a killed build left and the indexes of segments that were pruned.
+func (x *Index) sweep(snap *snapshot) {
+	ents, err := os.ReadDir(x.opts.Dir)
+	if err != nil || len(snap.views) == 0 {
+		return
+	}
+	wanted := make(map[uint64]bool)
+	for i := range snap.views {
+		wanted[snap.views[i].seg.First] = true
+	}
+	for _, e := range ents {
+		name, _, isTemp := strings.Cut(e.Name(), tmpMark)
+		first, err := strconv.ParseUint(strings.TrimSuffix(name, badMark), 10, 64)
+		if err != nil || len(strings.TrimSuffix(name, badMark)) != 20 || !e.IsDir() {
+			continue // not ours
+		}
+		fi, err := e.Info()
+		old := err == nil && time.Since(fi.ModTime()) > time.Hour
+		if first < snap.views[0].seg.First || old && (isTemp || !wanted[first]) {
+			_ = os.RemoveAll(filepath.Join(x.opts.Dir, e.Name()))
+		}
+	}
 }

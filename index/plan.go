@@ -92,7 +92,7 @@ func (p *plan) planNumbers(q *Query, m *matcher) bool {
 		return false
 	}
 	p.cubeOff = p.cubeOff || q.AfterEseq != 0 || q.UptoEseq != 0
-	p.pick = append(p.pick, func(r *cubeRow) bool { return r.numbered })
+	p.pick = append(p.pick, func(r *cubeRow) bool { return r.numbered != 0 })
 	if c.eseqLost {
 		p.exact = false
 		return true

@@ -28,8 +28,9 @@ type run struct {
 	find   *finder
 	hashes []uint64 // of the text's 5-grams
 
-	skip int // matches still to be passed over
-	left int // matches still wanted; -1: all
+	probes int // blocks that are still searched without asking Bleve
+	skip   int // matches still to be passed over
+	left   int // matches still wanted; -1: all
 
 	damaged int       // damaged lines in the segments visited
 	matches int       // counted, when nothing is emitted
@@ -54,6 +55,7 @@ func (x *Index) newRun(ctx context.Context, q Query) *run {
 	if len(r.m.text) > 0 {
 		r.find = newFinder(r.m.text)
 		r.hashes = gramHashes(r.m.text)
+		r.probes = 4 // a text that is common is found in them; 4 blocks cost less than to ask Bleve
 	}
 	return r
 }
@@ -100,7 +102,7 @@ func (r *run) visit(v *view, emit emitter) (stop bool, err error) {
 		switch {
 		case errors.Is(err, errStale) && try < 2:
 			r.x.distrust(v.seg, err)
-			v = &view{seg: v.seg, after: v.after, below: v.below, size: v.size} // also the newest: its snapshot is what was wrong
+			v = &view{seg: v.seg, after: v.after, below: v.below, id: v.id} // also the newest: its snapshot is what was wrong
 			continue
 		case errors.Is(err, os.ErrNotExist):
 			return stop, nil // pruned since: its records are gone
@@ -146,12 +148,20 @@ func (r *run) segment(v *view, emit emitter) (stop bool, err error) {
 	if p == nil || err != nil {
 		return false, err
 	}
-	blocks, err := r.candidates(t, p)
-	if err != nil {
+	n, err := r.gate(t)
+	if err != nil || n.none {
 		return false, err
 	}
+	var blocks blockSet
+	asked := false
 	first, last := p.from/blockRecords, (p.to-1)/blockRecords
 	for i := 0; i <= last-first; i++ {
+		if !asked && !r.probe(t) {
+			if blocks, err = r.candidates(t, n); err != nil {
+				return false, err
+			}
+			asked = true
+		}
 		b := first + i
 		if !r.q.Ascending {
 			b = last - i

@@ -88,18 +88,40 @@ func (x *Index) Count(ctx context.Context, q Query) (int, error) {
 	return r.matches, err
 }
 
+// probe tells whether the next block is searched without asking Bleve.
+func (r *run) probe(t *table) bool {
+	if t.disk == nil || r.left < 0 || r.probes == 0 {
+		return false
+	}
+	r.probes--
+	return true
+}
+
+// gate works out what a block of t must hold to hold the text.
+func (r *run) gate(t *table) (n need, err error) {
+	if len(r.m.text) == 0 || t.disk == nil {
+		return n, nil
+	}
+	if t.gate, err = t.disk.gate(); t.gate == nil {
+		return n, err
+	}
+	err = guard(func() error { n = t.gate.needs(r.m.text, r.hashes); return nil })
+	return n, err
+}
+
 // candidates returns the blocks that may hold the text; nil: all.
-func (r *run) candidates(t *table, p *plan) (blockSet, error) {
-	if len(r.m.text) == 0 {
+func (r *run) candidates(t *table, n need) (blockSet, error) {
+	switch {
+	case len(r.m.text) == 0:
+		return nil, nil
+	case t.gate != nil:
+		return r.askBleve(r.ctx, t, &n)
+	case t.cols.grams == nil || len(r.hashes) == 0:
 		return nil, nil
 	}
-	g := t.cols.grams
-	if g == nil || len(r.hashes) == 0 {
-		return nil, nil
-	}
-	set := makeBlockSet(p.c.blocks())
-	for b := p.from / blockRecords; b <= (p.to-1)/blockRecords; b++ {
-		if g.may(b, r.hashes) {
+	set := makeBlockSet(t.cols.blocks())
+	for b := range t.cols.blocks() {
+		if t.cols.grams.may(b, r.hashes) {
 			set.add(b)
 		}
 	}
@@ -117,29 +139,44 @@ func (s blockSet) empty() bool {
 	return s != nil && !slices.ContainsFunc(s, func(w uint64) bool { return w != 0 })
 }
 
-// table is the columns of one segment while a run looks at them.
+// table is what a run looks at of one segment.
 type table struct {
-	cols    *columns
-	release func()
+	cols *columns
+	disk *disk // where cols are mapped; nil: they are in memory
+	gate *gate // nil: none
+}
+
+func (t *table) release() {
+	if t.disk != nil {
+		t.disk.release()
+	}
 }
 
 // open gives the columns of v.
 func (x *Index) open(v *view) (*table, error) {
 	if v.cols != nil {
-		return &table{cols: v.cols, release: func() {}}, nil
+		return &table{cols: v.cols}, nil
+	}
+	if d := x.diskOf(v.seg, v.id); d != nil {
+		return &table{cols: d.cols, disk: d}, nil
 	}
 	c, err := x.columns(v.seg)
 	if err != nil {
 		return nil, err
 	}
-	return &table{cols: c, release: func() {}}, nil
+	return &table{cols: c}, nil
 }
 
 // distrust sets aside what is known of s: it will be read anew.
 func (x *Index) distrust(s *segment, why error) {
-	x.count.distrusted.Add(1)
-	x.opts.Logger.Warn("index set aside", "segment", s.Name, "err", why)
 	x.cache.forget(s)
+	s.mu.Lock()
+	s.sum = summary{}
+	if s.diskState == diskOpen {
+		x.closeDisk(s, diskBad)
+		x.setAside(s, why)
+	}
+	s.mu.Unlock()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if s.tail != nil {

@@ -45,12 +45,16 @@ type segment struct {
 	torn int        // guarded by Index.mu: damaged lines after the last intact one of the tail
 	cols *columns   // guarded by mu; nil: not in memory
 	sum  summary    // guarded by mu
-	used uint64     // guarded by Index.cache.mu: when cols was last used
+
+	disk      *disk  // guarded by mu; nil unless diskState is diskOpen
+	diskState int    // guarded by mu
+	builds    int    // guarded by mu: how often Run made it
+	used      uint64 // guarded by Index.cache.mu: when cols was last used
 }
 
 // lines reads the segment on from byte from into b. It returns the number of damaged lines after the last
-// intact one: they are read again next time.
-func (s *segment) lines(log *format.Log, b *builder, from int64) (torn int, err error) {
+// intact one: they are read again next time. row, if any, is called after each row.
+func (s *segment) lines(log *format.Log, b *builder, from int64, row func(f *format.Fields)) (torn int, err error) {
 	var own format.Fields
 	seg := s.Segment
 	if fi, err := os.Stat(s.path); err == nil {
@@ -75,7 +79,9 @@ func (s *segment) lines(log *format.Log, b *builder, from int64) (torn int, err 
 		}
 		b.c.damaged += torn
 		torn = 0
-		b.add(f, ln.Offset, ln.Offset+int64(len(ln.Bytes))+1)
+		if b.add(f, ln.Offset, ln.Offset+int64(len(ln.Bytes))+1) && row != nil {
+			row(f)
+		}
 	}
 	return torn, nil
 }
@@ -94,7 +100,7 @@ func (s *segment) readOn(log *format.Log) (changed bool, err error) {
 	if s.tail == nil || !s.id.sameFile(id) || id.size < s.tail.c.end {
 		s.tail = newBuilder(true)
 	}
-	s.torn, err = s.lines(log, s.tail, s.tail.c.end)
+	s.torn, err = s.lines(log, s.tail, s.tail.c.end, nil)
 	if err != nil {
 		return false, err
 	}
@@ -111,7 +117,7 @@ func (x *Index) columns(s *segment) (*columns, error) {
 		return s.cols, nil
 	}
 	b := newBuilder(true)
-	torn, err := s.lines(x.log, b, 0)
+	torn, err := s.lines(x.log, b, 0, nil)
 	if err != nil {
 		return nil, err
 	}

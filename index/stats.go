@@ -1,11 +1,18 @@
 package index
 
-import "sync/atomic"
+import (
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+)
 
 // counters count since Open.
 type counters struct {
 	searches   atomic.Int64
-	distrusted atomic.Int64
+	setAside   atomic.Int64
+	builds     atomic.Int64
+	buildNanos atomic.Int64
 }
 
 // Stats is the state of an index, for metrics.
@@ -17,13 +24,18 @@ type Stats struct {
 	LastSeq     uint64 // newest record
 	LagRecords  uint64 // records in sealed segments that have no index on disk yet
 	MemoryBytes int    // columns of sealed segments in memory
+	Pending     int    // sealed segments without an index on disk, when there is to be one
+	OpenShards  int    // Bleve indexes open
 	Searches    int64  // since Open
-	SetAside    int64  // since Open: times that columns or index files were not what they should be
+	Builds      int64  // since Open: segments indexed
+	BuildTime   time.Duration
+	SetAside    int64 // since Open: times that an index on disk was not what it should be
 }
 
 // Stats returns the state as of the last look at the files; it does not look itself.
 func (x *Index) Stats() Stats {
-	s := Stats{Searches: x.count.searches.Load(), SetAside: x.count.distrusted.Load(), MemoryBytes: x.cache.bytes()}
+	s := Stats{Searches: x.count.searches.Load(), SetAside: x.count.setAside.Load(), MemoryBytes: x.cache.bytes(),
+		Builds: x.count.builds.Load(), BuildTime: time.Duration(x.count.buildNanos.Load()), OpenShards: x.shards.len()}
 	x.mu.Lock()
 	snap := x.snap
 	x.mu.Unlock()
@@ -33,11 +45,15 @@ func (x *Index) Stats() Stats {
 	s.Segments = len(snap.views)
 	for i := range snap.views {
 		v := &snap.views[i]
-		s.Bytes += v.size
+		s.Bytes += v.id.size
 		sum, _ := v.known()
 		s.Records += sum.records
 		s.Damaged += sum.damaged
 		s.LastSeq = max(s.LastSeq, sum.maxSeq)
+		if x.mayWrite() && v.below != 0 && !x.hasDisk(v.seg) {
+			s.Pending++
+			s.LagRecords += v.below - v.after - 1
+		}
 	}
 	return s
 }
@@ -48,4 +64,15 @@ func (x *Index) Ready() (bool, []string) {
 		return false, []string{err.Error()}
 	}
 	return true, nil
+}
+
+// hasDisk tells whether s has an index on disk, without opening it.
+func (x *Index) hasDisk(s *segment) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.diskState != diskUnknown {
+		return s.diskState == diskOpen
+	}
+	_, err := os.Stat(filepath.Join(x.indexDir(s), manifestFile))
+	return err == nil
 }

@@ -126,8 +126,6 @@ func (b *bell) linger(events <-chan fsnotify.Event) {
 	}
 }
 
-func (b *bell) close() error { return nil }
-
 // Wait returns when a record with a seq above after can be read, with the highest seq there is then. It
 // returns ctx's error when that ends first. Any number of callers may wait; they share one watcher.
 func (x *Index) Wait(ctx context.Context, after uint64) (last uint64, err error) {

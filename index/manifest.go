@@ -1,0 +1,165 @@
+package index
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The files of the index of one segment, in a folder named after its first record.
+const (
+	manifestFile = "manifest.json"
+	columnsFile  = "columns"
+	gateFile     = "gate"
+	bleveFolder  = "bleve"
+)
+
+// indexVersion is raised when the meaning of any index file changes; others are built anew.
+//
+//	1  first
+const indexVersion = 1
+
+// manifest binds the index of a segment to the segment and to its own files. It is written last.
+type manifest struct {
+	Version int                 `json:"version"`
+	Segment fileSum             `json:"segment"`
+	MTime   time.Time           `json:"mtime"`  // of the segment; another time with the same sum is fine
+	Blocks  int                 `json:"blocks"` // Bleve documents; 0: no gate and no Bleve
+	Files   map[string]*fileSum `json:"files"`
+}
+
+// fileSum is what a file must be.
+type fileSum struct {
+	Size int64  `json:"size"`
+	CRC  uint32 `json:"crc32c"`
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func sumFile(path string) (*fileSum, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h := crc32.New(castagnoli)
+	n, err := io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{f}, make([]byte, 256<<10))
+	return &fileSum{n, h.Sum32()}, err
+}
+
+// readManifest reads and judges the manifest in dir for the segment file at path, which is id.
+func readManifest(dir, path string, id fileID) (*manifest, error) {
+	b, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	if err != nil {
+		return nil, err
+	}
+	m := new(manifest)
+	if err := json.Unmarshal(b, m); err != nil {
+		return nil, fmt.Errorf("%w: manifest: %w", errBadFile, err)
+	}
+	if m.Version != indexVersion || m.Files[columnsFile] == nil || m.Blocks < 0 || m.Blocks > 0 && m.Files[gateFile] == nil {
+		return nil, fmt.Errorf("%w: manifest of version %d", errBadFile, m.Version)
+	}
+	if m.Segment.Size != id.size {
+		return nil, fmt.Errorf("%w: made of a segment of %d bytes, it has %d", errBadFile, m.Segment.Size, id.size)
+	}
+	if m.MTime.Equal(id.mtime) {
+		return m, nil
+	}
+	sum, err := sumFile(path) // a copied directory has new times
+	if err != nil {
+		return nil, err
+	}
+	if *sum != m.Segment {
+		return nil, fmt.Errorf("%w: the segment was changed", errBadFile)
+	}
+	return m, nil
+}
+
+// writeManifest sums all files in dir, syncs them and writes the manifest.
+func writeManifest(dir string, m *manifest) error {
+	m.Version, m.Files = indexVersion, make(map[string]*fileSum)
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if e.IsDir() {
+			return nil
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		if m.Files[filepath.ToSlash(name)], err = sumFile(path); err != nil {
+			return err
+		}
+		return syncFile(path)
+	})
+	if err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(m, "", "\t")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, manifestFile)
+	if err := os.WriteFile(path, append(b, '\n'), 0o640); err != nil {
+		return err
+	}
+	if err := syncFile(path); err != nil {
+		return err
+	}
+	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.IsDir() {
+			err = syncFile(path)
+		}
+		return err
+	})
+}
+
+// syncFile syncs a file or a folder.
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// mapFile maps the file at path for reading, after holding it against its sum.
+func mapFile(path string, want *fileSum) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if fi.Size() != want.Size || fi.Size() == 0 || fi.Size() != int64(int(fi.Size())) {
+		return nil, fmt.Errorf("%w: %s has %d bytes, want %d", errBadFile, filepath.Base(path), fi.Size(), want.Size)
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, int(fi.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", filepath.Base(path), err)
+	}
+	err = guard(func() error {
+		if crc32.Checksum(b, castagnoli) != want.CRC {
+			return fmt.Errorf("%w: checksum of %s does not match", errBadFile, filepath.Base(path))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, unix.Munmap(b))
+	}
+	return b, nil
+}

@@ -1,0 +1,158 @@
+package index
+
+import (
+	"maps"
+	"slices"
+)
+
+// blockTerms is what one block of 512 records holds, for Bleve.
+type blockTerms struct {
+	grams []uint32        // distinct trigrams
+	runs  map[string]bool // long runs, cut
+	users map[uint32]bool
+	cats  map[uint32]bool
+}
+
+// terms collects what the gate and the Bleve index of a segment are made of, record by record.
+type terms struct {
+	blocks []blockTerms
+	fives  []uint64        // bitmap of the hashes of all 5-grams
+	threes []uint64        // bitmap of the hashes of all trigrams
+	runs   map[string]bool // all long runs, whole; nil when they are too many to keep
+	bytes  int             // of runs
+
+	seen gramSet
+	tmp  []textRun
+	rows int
+}
+
+const (
+	fiveBits, threeBits = 20, 16
+	maxRunBytes         = 4 << 20 // of all long runs: messages with ids of their own would go far beyond
+)
+
+func newTerms() *terms {
+	return &terms{fives: make([]uint64, 1<<fiveBits/64), threes: make([]uint64, 1<<threeBits/64), runs: make(map[string]bool)}
+}
+
+// add takes in the next record: its folded text and its category and user as their columns have them.
+func (t *terms) add(text []byte, category, user uint32) {
+	if t.rows%blockRecords == 0 {
+		t.endBlock()
+		t.blocks = append(t.blocks, blockTerms{runs: make(map[string]bool), users: make(map[uint32]bool), cats: make(map[uint32]bool)})
+	}
+	t.rows++
+	b := &t.blocks[len(t.blocks)-1]
+	b.cats[category], b.users[user] = true, true
+	for i := 0; i+gramLen <= len(text); i++ {
+		setBit(t.fives, gramHash(text[i:])>>(64-fiveBits))
+	}
+	for i := 0; i+3 <= len(text); i++ {
+		setBit(t.threes, threeHash(trigram(text[i:])))
+	}
+	t.tmp = appendRuns(t.tmp[:0], text)
+	eachTrigram(text, t.tmp, func(g uint32) { t.seen.add(g) })
+	for _, r := range t.tmp {
+		if r.long {
+			t.addRun(b, text[r.from:r.to])
+		}
+	}
+}
+
+func (t *terms) addRun(b *blockTerms, run []byte) {
+	if cut := cutRun(run); !b.runs[string(cut)] {
+		b.runs[string(cut)] = true
+	}
+	if t.runs == nil || t.runs[string(run)] {
+		return
+	}
+	if t.bytes += len(run) + 1; t.bytes > maxRunBytes {
+		t.runs = nil
+		return
+	}
+	t.runs[string(run)] = true
+}
+
+func (t *terms) endBlock() {
+	if n := len(t.blocks); n > 0 {
+		t.blocks[n-1].grams = t.seen.take()
+	}
+}
+
+// stopGrams are the trigrams in more than 60 of 100 blocks: they tell next to nothing and are most of the
+// index. With few blocks there are none, so that small segments are exact.
+func (t *terms) stopGrams() map[uint32]bool {
+	counts := make(map[uint32]int)
+	for i := range t.blocks {
+		for _, g := range t.blocks[i].grams {
+			counts[g]++
+		}
+	}
+	maps.DeleteFunc(counts, func(_ uint32, n int) bool { return n*100 <= 60*len(t.blocks) || len(t.blocks) < 8 })
+	stop := make(map[uint32]bool, len(counts))
+	for g := range counts {
+		stop[g] = true
+	}
+	return stop
+}
+
+// blob is the list of all long runs, sorted, each between two newlines; nil when they were too many.
+func (t *terms) blob() []byte {
+	if t.runs == nil {
+		return nil
+	}
+	b := make([]byte, 1, t.bytes+1)
+	b[0] = '\n'
+	for _, r := range slices.Sorted(maps.Keys(t.runs)) {
+		b = append(b, r...)
+		b = append(b, '\n')
+	}
+	return b
+}
+
+func setBit(bits []uint64, h uint64)      { bits[h>>6] |= 1 << (h & 63) }
+func hasBit(bits []uint64, h uint64) bool { return bits[h>>6]>>(h&63)&1 != 0 }
+
+func threeHash(g uint32) uint64 { return uint64(g) * 0x9e3779b97f4a7c15 >> (64 - threeBits) }
+
+// gramSet is a set of trigrams that is filled and emptied for each block.
+type gramSet struct {
+	slots []uint32 // trigram + 1; 0: free; a power of two of them
+	n     int
+}
+
+func (s *gramSet) add(g uint32) {
+	if 2*s.n >= len(s.slots) {
+		old := s.slots
+		s.slots, s.n = make([]uint32, max(4096, 2*len(old))), 0
+		for _, v := range old {
+			if v != 0 {
+				s.add(v - 1)
+			}
+		}
+	}
+	for i := int(g * 0x9e3779b1 >> 8); ; i++ {
+		switch p := &s.slots[i&(len(s.slots)-1)]; *p {
+		case g + 1:
+			return
+		case 0:
+			*p = g + 1
+			s.n++
+			return
+		}
+	}
+}
+
+// take returns the trigrams, sorted, and empties the set.
+func (s *gramSet) take() []uint32 {
+	out := make([]uint32, 0, s.n)
+	for i, v := range s.slots {
+		if v != 0 {
+			out = append(out, v-1)
+			s.slots[i] = 0
+		}
+	}
+	s.n = 0
+	slices.Sort(out)
+	return out
+}

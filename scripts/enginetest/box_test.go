@@ -70,6 +70,15 @@ func (b *box) start(t *testing.T, inside bool) {
 	if inside {
 		args = append([]string{"nsenter", "-t", b.e.initPID(t), "-m", "-p", "--"}, args...)
 	}
+	b.launch(t, args...)
+	if inside {
+		b.pid = child(t, b.pid)
+	}
+}
+
+// launch starts a command that serves, reads the address from its first line, and logs in.
+func (b *box) launch(t *testing.T, args ...string) {
+	t.Helper()
 	b.cmd = exec.Command(args[0], args[1:]...)
 	out, err := b.cmd.StdoutPipe()
 	if err != nil {
@@ -83,14 +92,11 @@ func (b *box) start(t *testing.T, inside bool) {
 	first, err := stdout.ReadString('\n')
 	url, ok := strings.CutPrefix(strings.TrimSpace(first), "listening on ")
 	if err != nil || !ok {
-		t.Fatalf("first line of shiplog run = %q (%v), want listening on http://...\n%s", first, err, b.log)
+		t.Fatalf("first line of %s = %q (%v), want listening on http://...\n%s", args, first, err, b.log)
 	}
 	go io.Copy(b.log, stdout)
 	b.base = url
 	b.pid = b.cmd.Process.Pid
-	if inside {
-		b.pid = child(t, b.pid)
-	}
 	b.login(t)
 }
 

@@ -51,14 +51,17 @@ func TestEngines(t *testing.T) {
 	t.Run("secrets are given to the engines", r.secrets)
 	t.Run("event wait", r.wait)
 	t.Run("curl as the documents write it", r.curl)
+	t.Run("other programs write records", r.recorded)
 	t.Run("both daemons are killed and stopped", r.daemons)
 	t.Run("shiplog is stopped for a while", r.away)
 	t.Run("shiplog is killed", r.killed)
 	t.Run("more happens unseen than dockerd remembers", r.overrun)
 	t.Run("nothing lost, nothing twice", r.compare)
 	t.Run("the API tells what was done", r.told)
+	t.Run("a copy answers the same", r.copied)
 	t.Run("no secret is on the disk", r.noSecret)
 	t.Run("nothing happens, nothing is written", r.idle)
+	t.Run("clear", r.cleared)
 	t.Run("stop", func(t *testing.T) {
 		if code, took := r.b.stop(t, syscall.SIGTERM); code != 0 || took > 10*time.Second {
 			t.Errorf("SIGTERM: exit status %d after %v, want 0 within 10 s", code, took)

@@ -84,8 +84,10 @@ func (d *differ) add(c change) {
 // instance compares one instance; i is nil when it was not known.
 func (d *differ) instance(i, n *instanceState) {
 	k := n.key()
-	replaced := i != nil && (i.UUID != "" && n.UUID != "" && i.UUID != n.UUID ||
-		!i.partial && !i.Created.IsZero() && n.Created.Sub(i.Created).Abs() > time.Minute)
+	replaced := i != nil && !i.partial && !i.Created.IsZero() && !n.Created.Equal(i.Created)
+	if i != nil && i.UUID != "" && n.UUID != "" {
+		replaced = i.UUID != n.UUID
+	}
 	if replaced {
 		d.add(change{at: d.b.clamp(n.Created.Add(-time.Millisecond)), action: "instance-deleted", key: k})
 	}

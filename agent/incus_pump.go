@@ -58,7 +58,11 @@ func (s *incusSource) tick(now time.Time) []Mapped { return s.keep(s.m.Tick(now)
 func (s *incusSource) deadline() time.Time { return s.m.w.next() }
 
 // flush also notes the state, so that the next start can tell what was changed meanwhile.
-func (s *incusSource) flush() []Mapped { return append(s.m.Flush(), s.note(true)...) }
+func (s *incusSource) flush() []Mapped {
+	out := s.m.mapAll(s.m.w.all())
+	noted := s.note(true)
+	return append(append(out, s.m.Flush()...), noted...)
+}
 
 // observe is told each event in order.
 func (s *incusSource) observe(e *incusEvent) {
@@ -270,7 +274,7 @@ func (s *incusSource) note(changed bool) []Mapped {
 	if !changed && !far {
 		return nil
 	}
-	parts := s.known.snapshot(s.pid)
+	parts := s.known.snapshot(s.pid, s.m.tasks.seqs())
 	text := fmt.Sprintf("%s", parts)
 	if text == s.noted && !far {
 		return nil

@@ -24,12 +24,15 @@ type snapshotPart struct {
 	Parts     int               `json:"parts"`
 	Instances []*instanceState  `json:"instances,omitempty"`
 	Images    map[string]string `json:"images,omitempty"`
+
+	// Tasks are the operations under way: their ids and the seq of their first records.
+	Tasks map[string]uint64 `json:"tasks,omitempty"`
 }
 
 // snapshot writes the state as the data of one or more records.
-func (s *incusState) snapshot(pid int) []json.RawMessage {
+func (s *incusState) snapshot(pid int, tasks map[string]uint64) []json.RawMessage {
 	var parts []snapshotPart
-	var cur snapshotPart
+	cur := snapshotPart{Tasks: tasks}
 	size := 0
 	add := func(n int, put func()) {
 		if size+n > snapshotBytes {
@@ -144,6 +147,13 @@ func (s *incusSource) rebuild(parts map[int]snapshotPart, events []*incusEvent) 
 		for fp, alias := range p.Images {
 			st.Images[fp] = alias
 			s.m.SetImage(fp, alias)
+		}
+		for _, seq := range p.Tasks {
+			if ln, err := s.o.Log.Get(seq); err == nil {
+				if e := recorded(ln.Fields); e != nil && e.op != nil {
+					s.m.resume(e)
+				}
+			}
 		}
 	}
 	for _, e := range slices.Backward(events) {

@@ -15,17 +15,18 @@ import (
 // How long the Incus source waits. They are members of the source so that tests need not wait as long.
 type incusTimes struct {
 	probe     time.Duration // between two looks for a socket
-	backoff   time.Duration // after a lost connection, doubled up to probeMax
+	backoff   time.Duration // after a lost connection, doubled up to backMax
 	backMax   time.Duration
 	steady    time.Duration // a connection that lived so long resets the backoff
 	reconcile time.Duration // between two comparisons while connected
 	confirm   time.Duration // a difference must still be there after so long
-	ping      time.Duration
+	ping      time.Duration // between two questions for a sign of life
+	silence   time.Duration // without one: the daemon hangs
 }
 
 var incusDefaults = incusTimes{
 	probe: 5 * time.Second, backoff: 100 * time.Millisecond, backMax: 10 * time.Second, steady: 10 * time.Second,
-	reconcile: 5 * time.Minute, confirm: 2 * time.Second, ping: pingEvery,
+	reconcile: 5 * time.Minute, confirm: 2 * time.Second, ping: 10 * time.Second, silence: 30 * time.Second,
 }
 
 // incusSource is the stream of an Incus or LXD daemon. Neither replays anything: what happens while the
@@ -168,7 +169,7 @@ func (s *incusSource) follow(ctx context.Context, server *incusServer) error {
 	from := s.lastSeen
 	s.server, s.lastSeen = server, s.now()
 	s.mu.Unlock()
-	st := &incusStream{conn: conn, q: s.q, now: s.now, seen: s.seen}
+	st := &incusStream{conn: conn, q: s.q, now: s.now, seen: s.seen, silence: s.times.silence}
 	ended := make(chan error, 1)
 	var wg sync.WaitGroup
 	wg.Go(func() { ended <- st.read() })

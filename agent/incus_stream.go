@@ -10,19 +10,18 @@ import (
 )
 
 const (
-	eventsPath    = "/events?all-projects=true&type=lifecycle,operation"
-	pingEvery     = 10 * time.Second
-	streamSilence = 30 * time.Second // no frame, ping or pong for so long: the daemon hangs
-	maxReadBytes  = 16 << 20
+	eventsPath   = "/events?all-projects=true&type=lifecycle,operation"
+	maxReadBytes = 16 << 20
 )
 
 // incusStream reads one websocket. The frames that arrive before release are kept back, so that what a
 // listing tells comes first; reading never waits.
 type incusStream struct {
-	conn *websocket.Conn
-	q    *queue
-	now  func() time.Time
-	seen func(time.Time) // told of each sign of life
+	conn    *websocket.Conn
+	q       *queue
+	now     func() time.Time
+	seen    func(time.Time) // told of each sign of life
+	silence time.Duration   // no frame, ping or pong for so long: the daemon hangs
 
 	mu    sync.Mutex
 	held  []item // guarded by mu
@@ -35,7 +34,7 @@ func (s *incusStream) read() error {
 	s.conn.SetReadLimit(maxReadBytes)
 	alive := func() error {
 		s.seen(s.now())
-		return s.conn.SetReadDeadline(time.Now().Add(streamSilence))
+		return s.conn.SetReadDeadline(time.Now().Add(s.silence))
 	}
 	// The default handler gives up when its pong cannot be written, and with it what is still to be read.
 	s.conn.SetPingHandler(func(data string) error {
@@ -49,7 +48,7 @@ func (s *incusStream) read() error {
 	for {
 		_, frame, err := s.conn.ReadMessage()
 		if err != nil {
-			return describe(err)
+			return s.describe(err)
 		}
 		if err := alive(); err != nil {
 			return err
@@ -59,10 +58,10 @@ func (s *incusStream) read() error {
 }
 
 // describe says of a silent daemon that it is one.
-func describe(err error) error {
+func (s *incusStream) describe(err error) error {
 	var timeout interface{ Timeout() bool }
 	if errors.As(err, &timeout) && timeout.Timeout() {
-		return fmt.Errorf("no sign of life for %v: %w", streamSilence, err)
+		return fmt.Errorf("no sign of life for %v: %w", s.silence, err)
 	}
 	return err
 }

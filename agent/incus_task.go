@@ -234,6 +234,24 @@ func (ts *tasks) flush(m *IncusMapper, running map[string]bool) {
 	}
 }
 
+// maxNotedTasks bounds what a snapshot says of operations under way.
+const maxNotedTasks = 64
+
+// seqs are the operations under way whose first record is written.
+func (ts *tasks) seqs() map[string]uint64 {
+	var out map[string]uint64
+	for _, t := range ts.sorted() {
+		if t.first == nil || t.first.Seq == 0 || t.quiet || len(out) >= maxNotedTasks {
+			continue
+		}
+		if out == nil {
+			out = map[string]uint64{}
+		}
+		out[t.id] = t.first.Seq
+	}
+	return out
+}
+
 func (ts *tasks) sorted() []*task {
 	out := make([]*task, 0, len(ts.running))
 	for _, t := range ts.running {

@@ -208,7 +208,7 @@ type watched struct {
 }
 
 // watch starts an agent on a data directory; it may have been used by another before.
-func watch(t *testing.T, f *fakeIncus, dir string) *watched {
+func watchIncus(t *testing.T, f *fakeIncus, dir string) *watched {
 	t.Helper()
 	w, err := format.Open(dir, format.Options{})
 	if err != nil {

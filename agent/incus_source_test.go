@@ -19,7 +19,7 @@ import (
 func TestIncusFramesAreWrittenInTheOrderOfTheirTime(t *testing.T) {
 	f := newFakeIncus(t)
 	f.up()
-	w := watch(t, f, t.TempDir())
+	w := watchIncus(t, f, t.TempDir())
 	w.sees("Container engine incus connected")
 	now := time.Now()
 	at := func(ms int) time.Time { return now.Add(time.Duration(ms) * time.Millisecond) }
@@ -44,7 +44,7 @@ func TestIncusFramesAreWrittenInTheOrderOfTheirTime(t *testing.T) {
 func TestIncusEventsAreWrittenSoon(t *testing.T) {
 	f := newFakeIncus(t)
 	f.up()
-	w := watch(t, f, t.TempDir())
+	w := watchIncus(t, f, t.TempDir())
 	w.sees("Container engine incus connected")
 	began := time.Now()
 	f.send(lifecycle(began, "started", "web"))
@@ -57,7 +57,7 @@ func TestIncusEventsAreWrittenSoon(t *testing.T) {
 func TestIncusSilenceEndsTheConnection(t *testing.T) {
 	f := newFakeIncus(t)
 	f.up()
-	w := watch(t, f, t.TempDir())
+	w := watchIncus(t, f, t.TempDir())
 	w.sees("Container engine incus connected")
 	time.Sleep(2 * w.src.times.silence)
 	if n := f.streams(); n != 1 {
@@ -81,7 +81,7 @@ func TestIncusRestartIsAGapAndTheStateIsCompared(t *testing.T) {
 	f.instances = []api.InstanceFull{instance("web", "Running", start), instance("db", "Running", start), instance("old", "Stopped", start)}
 	f.images = []api.Image{{Fingerprint: strings.Repeat("a", 64)}}
 	f.up()
-	w := watch(t, f, t.TempDir())
+	w := watchIncus(t, f, t.TempDir())
 	w.sees("Container engine incus connected")
 	f.send(operation(time.Now(), "op1", "Backing up instance", "Pending", "web", ""))
 	w.sees("Start to export container")
@@ -142,7 +142,7 @@ func TestIncusEventsBetweenStreamAndListingAreNotDoubled(t *testing.T) {
 	f := newFakeIncus(t)
 	f.instances = []api.InstanceFull{instance("web", "Stopped", start), instance("db", "Running", start)}
 	f.up()
-	w := watch(t, f, t.TempDir())
+	w := watchIncus(t, f, t.TempDir())
 	w.sees("Container engine incus connected")
 	f.down()
 	w.sees("Container engine incus disconnected")
@@ -171,7 +171,7 @@ func TestIncusStateIsRebuiltFromTheLog(t *testing.T) {
 	f.instances = []api.InstanceFull{instance("web", "Running", start)}
 	f.up()
 	dir := t.TempDir()
-	w := watch(t, f, dir)
+	w := watchIncus(t, f, dir)
 	w.sees("Container engine incus connected")
 	f.send(lifecycle(time.Now(), "created", "two"), operation(time.Now(), "op1", "Creating instance", "Pending", "three", ""))
 	w.sees("Start to do background task (create, three)")
@@ -181,7 +181,7 @@ func TestIncusStateIsRebuiltFromTheLog(t *testing.T) {
 		f.ops = []api.Operation{{ID: "op1", Class: "task", Description: "Creating instance", Status: "Running", StatusCode: api.Running,
 			CreatedAt: time.Now(), UpdatedAt: time.Now(), Resources: map[string][]string{"instances": {"/1.0/instances/three"}}}}
 	})
-	w = watch(t, f, dir)
+	w = watchIncus(t, f, dir)
 	waitFor(t, "the second connection", func() bool { return len(w.records("engine.connected")) == 2 })
 	if g := w.gap(); g.Reason != gapStart || g.From.IsZero() {
 		t.Errorf("gap = %+v, want reason start and since when", g)
@@ -217,7 +217,7 @@ func TestIncusReconcileFindsWhatTheStreamLost(t *testing.T) {
 	f := newFakeIncus(t)
 	f.instances = []api.InstanceFull{instance("web", "Running", start)}
 	f.up()
-	w := watch(t, f, t.TempDir())
+	w := watchIncus(t, f, t.TempDir())
 	w.sees("Container engine incus connected")
 	f.set(func(f *fakeIncus) { f.instances = []api.InstanceFull{instance("web", "Stopped", start)} })
 	w.src.resync()
@@ -233,7 +233,7 @@ func TestIncusIdleWritesNothing(t *testing.T) {
 	f := newFakeIncus(t)
 	f.instances = []api.InstanceFull{instance("web", "Running", time.Now().Add(-time.Hour))}
 	f.up()
-	w := watch(t, f, t.TempDir())
+	w := watchIncus(t, f, t.TempDir())
 	w.sees("Container engine incus connected")
 	before := len(w.records())
 	for range 3 {
@@ -248,7 +248,7 @@ func TestIncusIdleWritesNothing(t *testing.T) {
 func TestIncusGarbageIsKeptWithoutItsSecrets(t *testing.T) {
 	f := newFakeIncus(t)
 	f.up()
-	w := watch(t, f, t.TempDir())
+	w := watchIncus(t, f, t.TempDir())
 	w.sees("Container engine incus connected")
 	f.send(`{"type":"operation","metadata":{"fds":{"0":"hunter2"},"environment":{"A":"hunter2"}}}`, `{"type":"life`, ``, `[]`, lifecycle(time.Now(), "started", "web"))
 	w.sees("Start container (lxc, web)")
@@ -268,7 +268,7 @@ func TestIncusGarbageIsKeptWithoutItsSecrets(t *testing.T) {
 
 func TestIncusAppearsLater(t *testing.T) {
 	f := newFakeIncus(t)
-	w := watch(t, f, t.TempDir())
+	w := watchIncus(t, f, t.TempDir())
 	time.Sleep(100 * time.Millisecond)
 	if _, err := w.a.Inspect(t.Context(), "lxc", "web"); !errors.Is(err, format.ErrEngineDown) {
 		t.Errorf("Inspect without an engine: %v, want ErrEngineDown", err)
@@ -306,7 +306,7 @@ func TestIncusInspect(t *testing.T) {
 	frozen.Project = "p2"
 	f.instances = []api.InstanceFull{web, other, third, frozen}
 	f.up()
-	w := watch(t, f, t.TempDir())
+	w := watchIncus(t, f, t.TempDir())
 	w.sees("Container engine incus connected")
 	got, err := w.a.Inspect(t.Context(), "lxc", "web")
 	if err != nil {
@@ -355,7 +355,7 @@ func TestIncusPortsAreTold(t *testing.T) {
 	f := newFakeIncus(t)
 	f.instances = []api.InstanceFull{instance("web", "Running", time.Now().Add(-time.Hour))}
 	f.up()
-	w := watch(t, f, t.TempDir())
+	w := watchIncus(t, f, t.TempDir())
 	w.sees("Container engine incus connected")
 	port := func(action string) func() bool { return func() bool { return len(w.records(action)) == 1 } }
 	f.set(func(f *fakeIncus) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -70,14 +71,14 @@ func segmentFiles(t testing.TB, dir string) []string {
 	return names
 }
 
-// run writes twenty records under a disk that fails and returns the acknowledged ones. A refused record is
+// runUnderFaults writes ten records under a disk that fails and returns the acknowledged ones. A refused record is
 // tried again, once the writer allows the next attempt.
 func runUnderFaults(t *testing.T, dir string, o format.Options) (acked []string) {
 	w, err := format.Open(dir, o)
 	if err != nil {
 		return nil
 	}
-	for i := range 20 {
+	for i := range 10 {
 		msg := fmt.Sprintf("record %d", i)
 		for try := range 3 {
 			m := msg
@@ -92,7 +93,7 @@ func runUnderFaults(t *testing.T, dir string, o format.Options) (acked []string)
 			}
 			time.Sleep(time.Minute)
 		}
-		if i == 10 {
+		if i == 5 {
 			_, _ = w.Seal()
 		}
 	}
@@ -133,7 +134,7 @@ func TestFailTheNthOperation(t *testing.T) {
 				dir := t.TempDir()
 				var acked []string
 				synctest.Test(t, func(t *testing.T) {
-					acked = runUnderFaults(t, dir, f.Options(format.Options{SegmentBytes: 2000}))
+					acked = runUnderFaults(t, dir, f.Options(format.Options{SegmentBytes: 900}))
 				})
 				checkAcked(t, dir, acked, fmt.Sprintf("operation %d failed", n))
 				if !failed && f.Total() < n {
@@ -211,7 +212,7 @@ func checkCut(t *testing.T, left []byte, nuls int) {
 	}
 	good := strings.Count(string(left), "\n")
 	torn := string(left[strings.LastIndexByte(string(left), '\n')+1:])
-	w := open(t, dir, format.Options{})
+	w := open(t, dir, (&format.Faults{}).Options(format.Options{}))
 	if err := w.Append(t.Context(), record("next")); err != nil {
 		t.Fatal(err)
 	}
@@ -280,9 +281,10 @@ func mustAppend(t testing.TB, w *format.Writer, msg string) {
 func TestRunEndsABadState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		bad := true
+		var bad atomic.Bool
+		bad.Store(true)
 		f := &format.Faults{Hook: func(kind string, n int) (error, int) {
-			if bad && kind == "write" {
+			if bad.Load() && kind == "write" {
 				return syscall.EROFS, 0
 			}
 			return nil, 0
@@ -296,7 +298,7 @@ func TestRunEndsABadState(t *testing.T) {
 		if s := w.Stats(); s.State != format.StateReadOnly {
 			t.Errorf("State = %s, want read-only", s.State)
 		}
-		bad = false
+		bad.Store(false)
 		time.Sleep(time.Minute)
 		if s := w.Stats(); s.State != format.StateOK {
 			t.Errorf("State = %s, want ok", s.State)

@@ -87,7 +87,7 @@ func (t *follower) readOn() bool {
 			return t.yield(Line{}, err) && false
 		}
 		if t.segment == 0 {
-			segs = within(segs, t.last, ascending)
+			segs = t.log.within(segs, t.last, ascending)
 		}
 		i := slices.IndexFunc(segs, func(s Segment) bool { return s.First >= t.segment })
 		if i < 0 {

@@ -162,7 +162,7 @@ func (r *Record) trimWhole() {
 }
 
 // shrinkObject returns obj, a compact JSON object, at most limit bytes long: the smallest members are kept,
-// the first that does not fit is shrunk if it is an object or a string, and the rest is left out.
+// of those that do not fit objects and strings are shrunk, and the rest is left out.
 func shrinkObject(obj json.RawMessage, limit int) json.RawMessage {
 	members := splitObject(obj)
 	order := make([]int, len(members))
@@ -173,23 +173,12 @@ func shrinkObject(obj json.RawMessage, limit int) json.RawMessage {
 	left := limit - len(`{}`)
 	for k, i := range order {
 		m := &members[i]
-		if m.size() <= left {
+		if m.size() > left {
+			m.shrink(left / (len(order) - k)) // the others are no smaller: each gets its share
+		}
+		if m.key != nil {
 			left -= m.size()
-			continue
 		}
-		room := left - m.size() + len(m.value)
-		switch {
-		case room >= 32 && m.value[0] == '{':
-			m.value = shrinkObject(m.value, room)
-		case room >= 32 && m.value[0] == '"':
-			m.value = shrinkString(m.value, room)
-		default:
-			m.key = nil
-		}
-		for _, i := range order[k+1:] {
-			members[i].key = nil
-		}
-		break
 	}
 	out := []byte{'{'}
 	for _, m := range members {
@@ -206,6 +195,19 @@ func shrinkObject(obj json.RawMessage, limit int) json.RawMessage {
 
 // rawMember is a member of an object as it stands in the text, the name with its quotes.
 type rawMember struct{ key, value []byte }
+
+// shrink makes the member at most limit bytes large, or takes its key away.
+func (m *rawMember) shrink(limit int) {
+	room := limit - m.size() + len(m.value)
+	switch {
+	case room >= 32 && m.value[0] == '{':
+		m.value = shrinkObject(m.value, room)
+	case room >= 32 && m.value[0] == '"':
+		m.value = shrinkString(m.value, room)
+	default:
+		m.key = nil
+	}
+}
 
 func (m rawMember) size() int { return len(m.key) + len(m.value) + 2 }
 

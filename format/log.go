@@ -146,7 +146,7 @@ func (r *segmentReader) each(yield func(Line, error) bool) bool {
 		if err == io.EOF {
 			if off, n := r.lines.rest(); n > 0 && r.seg.Sealed {
 				r.number++
-				return yield(r.damage(off, fmt.Errorf("%d bytes after the last newline: %w", n, ErrTorn)))
+				return yield(r.damage(off, tornEnd(n)))
 			}
 			return true
 		}
@@ -160,6 +160,8 @@ func (r *segmentReader) each(yield func(Line, error) bool) bool {
 		}
 	}
 }
+
+func tornEnd(n int64) error { return fmt.Errorf("%d bytes after the last newline: %w", n, ErrTorn) }
 
 // deliver yields one raw line: as a line, as damage, or as both when NUL bytes stand before it.
 func (r *segmentReader) deliver(raw rawLine, yield func(Line, error) bool) bool {

@@ -58,7 +58,7 @@ func (l *Log) walk(at uint64, d direction) iter.Seq2[Line, error] {
 			return
 		}
 		l.forget(segs)
-		segs = within(segs, at, d)
+		segs = l.within(segs, at, d)
 		for len(segs) > 0 {
 			n := l.overlapping(segs)
 			var lines iter.Seq2[Line, error]
@@ -83,18 +83,31 @@ func (l *Log) walk(at uint64, d direction) iter.Seq2[Line, error] {
 	}
 }
 
-// within leaves out, by their names, the segments a reading from at on does not touch, and puts the rest into
-// the order of reading.
-func within(segs []Segment, at uint64, d direction) []Segment {
+// within leaves out the segments a reading from at on does not touch, and puts the rest into the order of
+// reading. It goes by the names, but looks into the last one it would leave out.
+func (l *Log) within(segs []Segment, at uint64, d direction) []Segment {
 	if d == ascending {
-		for len(segs) > 1 && segs[1].First-1 <= at {
-			segs = segs[1:]
+		n := 0
+		for n+1 < len(segs) && segs[n+1].First-1 <= at {
+			n++
 		}
-		return segs
+		if n > 0 {
+			if o, err := l.order(segs[n-1]); err == nil && o.max > at {
+				n--
+			}
+		}
+		return segs[n:]
 	}
-	for n := len(segs); at != 0 && n > 1 && segs[n-1].First >= at; n-- {
-		segs = segs[:n-1]
+	n := len(segs)
+	for at != 0 && n > 1 && segs[n-1].First >= at {
+		n--
 	}
+	if n < len(segs) {
+		if o, err := l.order(segs[n]); err == nil && o.min > 0 && o.min < at {
+			n++
+		}
+	}
+	segs = slices.Clone(segs[:n])
 	slices.Reverse(segs)
 	return segs
 }
@@ -141,26 +154,19 @@ func (l *Log) ordered(seg Segment, at uint64, d direction) iter.Seq2[Line, error
 			r.lines = lineReader{r: f, off: seek(f, o.upto, at+1)}
 			r.each(yield)
 		default:
-			r.backward(f, o.upto, at, yield)
+			r.backward(f, o, at, yield)
 		}
 	}
 }
 
 // backward yields the lines of a sorted file with numbers below before, the last one first.
-func (r *segmentReader) backward(f *os.File, end int64, before uint64, yield func(Line, error) bool) {
+func (r *segmentReader) backward(f *os.File, o *order, before uint64, yield func(Line, error) bool) {
+	end, cut := o.upto, false
 	if before != 0 {
-		lines := lineReader{r: f, off: seek(f, end, before)}
-		for {
-			raw, err := lines.next()
-			if err != nil {
-				break
-			}
-			b, _, _ := raw.content()
-			if !raw.long && len(b) > 0 && seqOf(b, &r.fields) >= before {
-				end = raw.off
-				break
-			}
-		}
+		end, cut = r.endBefore(f, end, before)
+	}
+	if n := o.file.Size() - o.upto; n > 0 && r.seg.Sealed && !cut && !yield(r.damage(o.upto, tornEnd(n))) {
+		return
 	}
 	lines, err := newBackReader(f, end)
 	for {
@@ -176,6 +182,21 @@ func (r *segmentReader) backward(f *os.File, end int64, before uint64, yield fun
 			return
 		case !r.deliver(raw, yield):
 			return
+		}
+	}
+}
+
+// endBefore returns where the first line begins whose number is at least before, and whether there is one.
+func (r *segmentReader) endBefore(f *os.File, end int64, before uint64) (int64, bool) {
+	lines := lineReader{r: f, off: seek(f, end, before)}
+	for {
+		raw, err := lines.next()
+		if err != nil {
+			return end, false
+		}
+		b, _, _ := raw.content()
+		if !raw.long && len(b) > 0 && seqOf(b, &r.fields) >= before {
+			return raw.off, true
 		}
 	}
 }

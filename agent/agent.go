@@ -84,9 +84,7 @@ func (a *Agent) Run(ctx context.Context) error {
 // start restores the source's state and runs its reader and the pump until both have ended. The pump ends
 // last, so that what the reader pushed on its way out is stored.
 func (p *pump) start(ctx context.Context) error {
-	if err := p.write(ctx, p.src.restore()); err != nil {
-		return err
-	}
+	left := p.src.restore()
 	pumpCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var wg sync.WaitGroup
@@ -95,10 +93,13 @@ func (p *pump) start(ctx context.Context) error {
 		defer stop()
 		readErr = p.src.run(ctx)
 	})
-	err := p.run(pumpCtx)
+	err := p.run(pumpCtx, left)
 	wg.Wait()
 	if ctx.Err() != nil {
 		readErr = nil
+	}
+	if n, _, _ := p.q.depth(); err != nil {
+		p.log.Error("records not stored", "engine", p.src.engine(), "queued", n, "err", err)
 	}
 	return errors.Join(readErr, err)
 }

@@ -319,5 +319,5 @@ func pause(ctx context.Context, d time.Duration) {
 
 // spread varies a wait, so that programs started together do not knock together for ever.
 func spread(d time.Duration) time.Duration {
-	return d/2 + time.Duration(rand.Int64N(int64(d)+1))
+	return d + time.Duration(rand.Int64N(int64(d)/2+1))
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -25,8 +24,12 @@ type pump struct {
 	meter *meter
 }
 
-// run ends when ctx does and the queue is empty, or when the writer has no use for records any more.
-func (p *pump) run(ctx context.Context) error {
+// run stores first and then what comes. It ends when ctx does and the queue is empty, or when ctx has ended
+// and records cannot be stored.
+func (p *pump) run(ctx context.Context, first []Mapped) error {
+	if err := p.write(ctx, first); err != nil {
+		return err
+	}
 	for {
 		ms, more := p.collect()
 		if err := p.write(ctx, ms); err != nil {
@@ -73,8 +76,6 @@ func (p *pump) write(ctx context.Context, ms []Mapped) error {
 				p.log.Info("records are stored again", "engine", p.src.engine())
 			}
 			return nil
-		case errors.Is(err, context.Canceled):
-			return err
 		case !failed:
 			failed = true
 			p.log.Warn("records cannot be stored", "engine", p.src.engine(), "err", err)

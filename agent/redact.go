@@ -34,7 +34,7 @@ func secretName(name string) bool {
 	}
 	start := 0
 	for i := 0; i <= len(name); i++ {
-		if i < len(name) && isAlnum(name[i]) && !(i > start && isUpper(name[i]) && !isUpper(name[i-1])) {
+		if i < len(name) && isAlnum(name[i]) && !(i > start && wordBegins(name, i)) {
 			continue
 		}
 		if i > start && secretWords[low[start:i]] {
@@ -46,6 +46,11 @@ func secretName(name string) bool {
 		}
 	}
 	return false
+}
+
+// wordBegins tells whether the letter at i begins a word after another: the P of dbPass and of SSHPass.
+func wordBegins(s string, i int) bool {
+	return isUpper(s[i]) && (!isUpper(s[i-1]) || i+1 < len(s) && 'a' <= s[i+1] && s[i+1] <= 'z')
 }
 
 func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
@@ -210,17 +215,19 @@ func redactArgs(args []string) []string {
 var secretMaps = map[string]bool{"environment": true, "env": true, "fds": true, "variables": true}
 
 // redactJSON returns raw, an event as an engine sent it, without secrets. Order, numbers and unknown members
-// are kept. What is no JSON comes back as text with everything that looks like a secret replaced.
+// are kept. Of broken JSON the part before the fault comes back, since what follows cannot be told to be a
+// value or a name; of other text everything but what looks like a secret.
 func redactJSON(raw []byte) []byte {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var out bytes.Buffer
 	out.Grow(len(raw))
-	if err := redactAny(dec, &out, "", false, 0); err != nil {
-		return []byte(redactCommand(string(raw)))
+	err := redactAny(dec, &out, "", false, 0)
+	switch {
+	case err == nil && !dec.More():
+		return out.Bytes()
+	case bytes.ContainsAny(raw, "{["):
+		return append(out.Bytes(), "[unreadable]"...)
 	}
-	if dec.More() {
-		return []byte(redactCommand(string(raw)))
-	}
-	return out.Bytes()
+	return []byte(redactCommand(string(raw)))
 }

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -108,6 +110,7 @@ func (d *daemon) openAccounts(dir string) error {
 
 // serve listens, says where, and runs all parts until ctx ends.
 func (d *daemon) serve(ctx context.Context, p *Program) error {
+	signal.Ignore(syscall.SIGPIPE) // whoever read the messages may go; the work goes on
 	ln, err := net.Listen("tcp", d.listen)
 	if err != nil {
 		return fmt.Errorf("%w; choose another address with --listen", err)

@@ -71,7 +71,7 @@ func demoProgram() string {
 
 // write gives the story to the writer, in the order in which it happened.
 func (d *demoWorld) write(ctx context.Context, w *format.Writer, end time.Time) error {
-	take := newIntake(w, nil)
+	take := newIntake(atItsTime{w}, nil)
 	mappers := map[format.Engine]mapper{
 		format.EngineDocker: newMapper(format.EngineDocker),
 		format.EngineIncus:  newMapper(format.EngineIncus),
@@ -86,7 +86,7 @@ func (d *demoWorld) write(ctx context.Context, w *format.Writer, end time.Time) 
 			}
 		}
 		if s.record != nil {
-			if err := w.Write(s.record); err != nil {
+			if err := take.w.Write(s.record); err != nil {
 				return err
 			}
 			continue
@@ -105,6 +105,17 @@ func (d *demoWorld) write(ctx context.Context, w *format.Writer, end time.Time) 
 		}
 	}
 	return nil
+}
+
+// atItsTime writes records as if they had been taken in when they happened.
+type atItsTime struct{ *format.Writer }
+
+// Write writes recs.
+func (w atItsTime) Write(recs ...*format.Record) error {
+	for _, r := range recs {
+		r.Obs = r.Time
+	}
+	return w.Writer.Write(recs...)
 }
 
 // inspect answers for a container of the story.

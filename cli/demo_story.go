@@ -106,7 +106,7 @@ func (d *demoWorld) day(midnight time.Time, left int) {
 	}
 	switch left {
 	case 12:
-		for at, end := hour(15, 4), hour(16, 2); at.Before(end); at = at.Add(time.Duration(25+d.rnd.IntN(40)) * time.Second) {
+		for at, end := hour(15, 4), hour(16, 2); at.Before(end); at = at.Add(time.Duration(14+d.rnd.IntN(30)) * time.Second) {
 			d.crash(d.box("immich-ml"), at, "137")
 		}
 	case 5:

@@ -22,9 +22,16 @@ const (
 	maxQNAPID     = 1 << 53 // what JavaScript can count to; a larger id of another system is not kept
 )
 
+// recordWriter is what an import needs of a writer.
+type recordWriter interface {
+	Write(recs ...*format.Record) error
+	Restore(recs ...*format.Record) error
+	Last() (seq, eseq uint64)
+}
+
 // intake is one import under way.
 type intake struct {
-	w                      *format.Writer
+	w                      recordWriter
 	stderr                 io.Writer
 	read, stored, rejected uint64
 
@@ -34,7 +41,7 @@ type intake struct {
 	refs  refs
 }
 
-func newIntake(w *format.Writer, stderr io.Writer) *intake {
+func newIntake(w recordWriter, stderr io.Writer) *intake {
 	return &intake{w: w, stderr: stderr}
 }
 

@@ -262,7 +262,7 @@ func (e *fakeEngine) inspect(_ context.Context, typ, id string) (format.Containe
 		if c.Type == typ && (c.ID == id || c.Name == id) {
 			return c, nil
 		}
-		if c.Type == typ && typ == "docker" && len(id) >= 12 && strings.HasPrefix(c.ID, id) {
+		if c.Type == typ && typ == "docker" && strings.HasPrefix(c.ID, id) {
 			found = append(found, c)
 		}
 	}
@@ -298,6 +298,13 @@ func (e *fakeEngine) change(c format.Container) {
 	if c.State != "" {
 		e.containers = append(e.containers, c)
 	}
+}
+
+// asked is how many inquiries there were.
+func (e *fakeEngine) asked() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.inquiries
 }
 
 func (e *fakeEngine) fail(err error) {

@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/argon2"
 )
@@ -29,12 +31,21 @@ const (
 
 var errHashForm = errors.New("password hash is not of the form $argon2id$v=19$m=..,t=..,p=..$salt$key; set the password again")
 
-// hasher makes and checks password hashes, two at a time: each takes 19 MiB while it runs.
+// hasher checks password hashes, two at a time: each takes 19 MiB while it runs. A little later what they took
+// is given back to the system, which Go alone would do only after minutes.
 type hasher struct {
 	slots chan struct{} // one token per running hash
+	free  *time.Timer
 }
 
-func newHasher() *hasher { return &hasher{slots: make(chan struct{}, 2)} }
+// freeDelay is how long after the last hash its memory is given back.
+const freeDelay = 2 * time.Second
+
+func newHasher() *hasher {
+	h := &hasher{slots: make(chan struct{}, 2), free: time.AfterFunc(time.Hour, debug.FreeOSMemory)}
+	h.free.Stop()
+	return h
+}
 
 // acquire waits for a slot.
 func (h *hasher) acquire(ctx context.Context) error {
@@ -46,7 +57,10 @@ func (h *hasher) acquire(ctx context.Context) error {
 	}
 }
 
-func (h *hasher) release() { <-h.slots }
+func (h *hasher) release() {
+	<-h.slots
+	h.free.Reset(freeDelay)
+}
 
 // hashPassword returns the PHC string of password with a fresh salt.
 func hashPassword(password string) (string, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strings"
 	"time"
 
 	"shiplog/format"
@@ -84,10 +85,14 @@ func (q qnap) container(w http.ResponseWriter, r *request, _ caller) error {
 	return writeJSON(w, http.StatusOK, q.info(c))
 }
 
-// inspect asks for the live state of a container, a few at a time.
+// inspect asks for the live state of a container, a few at a time. An engine may know a container by less
+// than the API allows: by less of its id than 12 digits.
 func (s *Server) inspect(ctx context.Context, typ, id string) (format.Container, error) {
 	if s.opts.Inspect == nil {
 		return format.Container{}, format.ErrEngineDown
+	}
+	if !validContainer(id) {
+		return format.Container{}, format.ErrNoContainer
 	}
 	select {
 	case s.inspects <- struct{}{}:
@@ -95,7 +100,24 @@ func (s *Server) inspect(ctx context.Context, typ, id string) (format.Container,
 	case <-ctx.Done():
 		return format.Container{}, ctx.Err()
 	}
-	return s.opts.Inspect(ctx, typ, id)
+	c, err := s.opts.Inspect(ctx, typ, id)
+	if err == nil && c.ID != id && c.Name != id && (typ != "docker" || len(id) < 12 || !strings.HasPrefix(c.ID, id)) {
+		return format.Container{}, format.ErrNoContainer
+	}
+	return c, err
+}
+
+// validContainer tells whether an engine could have given out id. Nothing else is asked of one: an id becomes
+// part of a path of its API.
+func validContainer(id string) bool {
+	for i := range len(id) {
+		c := id[i]
+		alnum := '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !alnum && (i == 0 || (c != '-' && c != '_' && c != '.')) {
+			return false
+		}
+	}
+	return id != "" && len(id) <= 255
 }
 
 // wait answers GET event/wait/{type}/{id}/{state}: when the container is or comes into the state, or when the

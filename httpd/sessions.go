@@ -12,7 +12,7 @@ import (
 const (
 	sessionLife     = 60 * time.Minute // since the last request
 	sessionsPerUser = 64               // the oldest gives way
-	sessionsTotal   = 8192
+	sessionsTotal   = 4096
 	sessionBytes    = 32 // of randomness in a session id
 )
 

@@ -74,6 +74,13 @@ func TestWaitAnswersAtOnce(t *testing.T) {
 	} {
 		wantWait(t, path, b.do("GET", waitPath+path, "", "Cookie", cookie), want[0], want[1])
 	}
+	asked := b.engine.asked()
+	for _, id := range []string{"..%2Fimages%2Fbusybox", "a%2F..%2F..%2Finfo", "%2Fweb", "-v", "web%00", "w%20b", "web%3Fx", strings.Repeat("a", 300)} {
+		wantError(t, "the id "+id, b.do("GET", waitPath+"docker/"+id+"/running", "", "Cookie", cookie), 404)
+	}
+	if n := b.engine.asked() - asked; n != 0 {
+		t.Errorf("the engine was asked %d times for what cannot be a container", n)
+	}
 	wantError(t, "a prefix of eleven digits", b.do("GET", waitPath+"docker/"+webID[:11]+"/running", "", "Cookie", cookie), 404)
 	other := web
 	other.ID, other.Name = webID[:40]+strings.Repeat("0", 24), "other"

@@ -6,9 +6,9 @@ var incusStories = []story{
 		name: "ctest", engine: "lxc",
 		do: []string{
 			"incus -q init busybox ctest",
-			"incus start ctest",
+			"incus start ctest", hasAddress("ctest"),
 			"incus stop ctest",
-			"incus start ctest",
+			"incus start ctest", hasAddress("ctest"),
 			"incus restart ctest",
 			"incus restart -f ctest",
 			"incus pause ctest",
@@ -115,6 +115,11 @@ var incusStories = []story{
 		},
 		states: "create start stop destroy",
 	},
+}
+
+// hasAddress waits until a container's init is far enough to hear the signal that ends it.
+func hasAddress(name string) string {
+	return `until [ -n "$(incus list -f csv -c 4 ` + name + `)" ]; do sleep 0.1; done`
 }
 
 // incusOnce are lines that must stand exactly once in /log, apart from a container's story; ERROR and

@@ -93,8 +93,7 @@ var curlLines = []struct{ cmd, holds string }{
 }
 
 func (r *run) curl(t *testing.T) {
-	r.e.do(t, "docker run -d --name dtest -p 8089:80 busybox sleep 1000", "incus -q launch busybox utest",
-		`until [ -n "$(incus list -f csv -c 4 utest)" ]; do sleep 0.2; done`)
+	r.e.do(t, "docker run -d --name dtest -p 8089:80 busybox sleep 1000", "incus -q launch busybox utest", hasAddress("utest"))
 	dir := t.TempDir()
 	ip, port, _ := strings.Cut(strings.TrimPrefix(r.b.base, "http://"), ":")
 	curl := func(line string) string {

@@ -1,6 +1,12 @@
 package index
 
-import "context"
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+)
 
 // summary is what is remembered of a sealed segment's columns when they are gone from memory.
 type summary struct {
@@ -73,6 +79,15 @@ func (x *Index) edge(ctx context.Context, last bool) (seq, eseq uint64, err erro
 		if err := ctx.Err(); err != nil {
 			return 0, 0, err
 		}
+		if seq != 0 {
+			none, err := x.withoutEseq(v)
+			if none {
+				continue
+			}
+			if err != nil {
+				return 0, 0, err
+			}
+		}
 		s, err := x.summary(v)
 		if err != nil {
 			return 0, 0, err
@@ -105,4 +120,57 @@ func (x *Index) lastSeq(snap *snapshot) (uint64, error) {
 		}
 	}
 	return 0, nil
+}
+
+// withoutEseq tells whether no record of v has an eseq. Where columns are not at hand the bytes of the file
+// are looked through, which costs a hundredth of making columns.
+func (x *Index) withoutEseq(v *view) (bool, error) {
+	if s, ok := v.known(); ok {
+		return s.maxEseq == 0, nil
+	}
+	s := v.seg
+	s.mu.Lock()
+	known := s.noEseq
+	s.mu.Unlock()
+	if known {
+		return true, nil
+	}
+	if d := x.diskOf(s, v.id); d != nil {
+		d.release()
+		return false, nil // the columns tell
+	}
+	has, err := fileHas(s.path, []byte(`"eseq"`))
+	if err != nil || has {
+		return false, err
+	}
+	s.mu.Lock()
+	s.noEseq = true
+	s.mu.Unlock()
+	return true, nil
+}
+
+// fileHas tells whether part stands anywhere in a file.
+func fileHas(path string, part []byte) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil // pruned
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	buf, n := make([]byte, 256<<10), 0
+	for {
+		m, err := f.Read(buf[n:])
+		if bytes.Contains(buf[:n+m], part) {
+			return true, nil
+		}
+		if m == 0 || err != nil {
+			if err == io.EOF {
+				err = nil
+			}
+			return false, err
+		}
+		n = copy(buf, buf[max(n+m-len(part)+1, 0):n+m])
+	}
 }

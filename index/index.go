@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -68,10 +67,6 @@ func Open(dataDir string, o Options) (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
-	dir := filepath.Join(dataDir, "log")
-	if fi, err := os.Stat(dir); err != nil || !fi.IsDir() {
-		dir = dataDir
-	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -81,9 +76,9 @@ func Open(dataDir string, o Options) (*Index, error) {
 			o.Memory = 64 << 20
 		}
 	}
-	x := &Index{dir: dir, opts: o, log: log, text: make(chan struct{}, maxTextSearches), kick: make(chan struct{}, 1)}
+	x := &Index{dir: log.Dir(), opts: o, log: log, text: make(chan struct{}, maxTextSearches), kick: make(chan struct{}, 1)}
 	x.cache.limit = o.Memory
-	x.bell.init(dir)
+	x.bell.init(log.Dir())
 	return x, nil
 }
 
@@ -91,11 +86,16 @@ func Open(dataDir string, o Options) (*Index, error) {
 func (x *Index) Close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.forgetAll()
+	return nil
+}
+
+// forgetAll leaves an empty log. x.mu is held.
+func (x *Index) forgetAll() {
 	for _, s := range x.segs {
 		x.letGo(s)
 	}
-	x.segs, x.snap = nil, nil
-	return nil
+	x.segs, x.snap, x.listed = nil, &snapshot{}, time.Time{}
 }
 
 // letGo frees what is held of s, which is no longer part of the log.
@@ -124,6 +124,10 @@ func (x *Index) look() (*snapshot, error) {
 
 func (x *Index) lookLocked() (*snapshot, error) {
 	fi, err := os.Stat(x.dir)
+	if errors.Is(err, os.ErrNotExist) {
+		x.forgetAll() // no record was ever written
+		return x.snap, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("look at log: %w", err)
 	}

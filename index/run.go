@@ -46,6 +46,7 @@ type run struct {
 type lineRef struct {
 	seq      uint64
 	from, to int
+	next     int // behind its newline, or where reading stopped
 }
 
 func (x *Index) newRun(ctx context.Context, q Query) *run {
@@ -405,7 +406,8 @@ func (r *run) note(p *plan, i, at int) {
 	if n < 0 {
 		n = len(r.buf) - at
 	}
-	r.lines = append(r.lines, lineRef{p.c.seq(i), at, at + n})
+	line := bytes.TrimRight(r.buf[at:at+n], "\r \t")
+	r.lines = append(r.lines, lineRef{p.c.seq(i), at, at + len(line), at + n})
 }
 
 // searchSpan notes the lines of rows in which the finder finds something. buf begins at byte from.
@@ -449,7 +451,7 @@ func (r *run) readEach(p *plan, rows []int) error {
 				return err
 			}
 			r.note(p, i, at)
-			if l := r.lines[len(r.lines)-1]; l.to < len(r.buf) || from+size >= end {
+			if l := r.lines[len(r.lines)-1]; l.next < len(r.buf) || from+size >= end {
 				break
 			}
 			r.lines = r.lines[:len(r.lines)-1]

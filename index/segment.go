@@ -39,12 +39,13 @@ type segment struct {
 	format.Segment // constant; its Size is not kept up
 	path           string
 
-	mu   sync.Mutex // held while columns are made: who comes second finds them done
-	id   fileID     // guarded by Index.mu
-	tail *builder   // guarded by Index.mu; nil once sealed
-	torn int        // guarded by Index.mu: damaged lines after the last intact one of the tail
-	cols *columns   // guarded by mu; nil: not in memory
-	sum  summary    // guarded by mu
+	mu     sync.Mutex // held while columns are made: who comes second finds them done
+	id     fileID     // guarded by Index.mu
+	tail   *builder   // guarded by Index.mu; nil once sealed
+	torn   int        // guarded by Index.mu: damaged lines after the last intact one of the tail
+	cols   *columns   // guarded by mu; nil: not in memory
+	sum    summary    // guarded by mu
+	noEseq bool       // guarded by mu: the file was looked through
 
 	disk      *disk  // guarded by mu; nil unless diskState is diskOpen
 	diskState int    // guarded by mu

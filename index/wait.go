@@ -35,15 +35,7 @@ func (b *bell) join() (leave func()) {
 	b.waiting++
 	if b.stop == nil {
 		b.stop = make(chan struct{})
-		w, err := fsnotify.NewWatcher()
-		if err == nil && w.Add(b.dir) != nil {
-			_ = w.Close()
-			w = nil
-		}
-		if err != nil {
-			w = nil
-		}
-		go b.watch(w, b.stop)
+		go b.watch(b.stop)
 	}
 	return sync.OnceFunc(func() {
 		b.mu.Lock()
@@ -70,31 +62,53 @@ func (b *bell) ring() {
 }
 
 // watch rings until stop.
-func (b *bell) watch(w *fsnotify.Watcher, stop <-chan struct{}) {
-	tick := bellTick
-	var events chan fsnotify.Event
-	var errs chan error
-	if w == nil {
-		tick = blindTick
-	} else {
-		defer w.Close()
-		events, errs = w.Events, w.Errors
+func (b *bell) watch(stop <-chan struct{}) {
+	var w *fsnotify.Watcher
+	defer func() {
+		if w != nil {
+			_ = w.Close()
+		}
+	}()
+	for {
+		if w == nil {
+			w = newWatcher(b.dir)
+		}
+		again, events, errs := blindTick, make(chan fsnotify.Event), make(chan error)
+		if w != nil {
+			again, events, errs = bellTick, w.Events, w.Errors
+		}
+		if !b.follow(stop, again, events, errs) {
+			return
+		}
 	}
-	t := time.NewTicker(tick)
+}
+
+// newWatcher is nil when the folder is not there yet or the kernel has no watch left.
+func newWatcher(dir string) *fsnotify.Watcher {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return nil
+	}
+	if err := w.Add(dir); err != nil {
+		_ = w.Close()
+		return nil
+	}
+	return w
+}
+
+// follow rings for every event, and once after the time again when nothing happened. False: stop.
+func (b *bell) follow(stop <-chan struct{}, again time.Duration, events <-chan fsnotify.Event, errs <-chan error) bool {
+	t := time.NewTimer(again)
 	defer t.Stop()
 	for {
 		select {
 		case <-stop:
-			return
+			return false
 		case <-t.C:
-		case _, ok := <-events:
-			if !ok {
-				events = nil
-			}
-		case _, ok := <-errs: // an overflow: look
-			if !ok {
-				errs = nil
-			}
+			b.ring()
+			return true
+		case <-events:
+		case <-errs: // an overflow: look
 		}
 		b.ring()
 		b.linger(events)
@@ -104,10 +118,7 @@ func (b *bell) watch(w *fsnotify.Watcher, stop <-chan struct{}) {
 // linger takes in what follows shortly and rings once for all of it.
 func (b *bell) linger(events <-chan fsnotify.Event) {
 	select {
-	case _, ok := <-events:
-		if !ok {
-			return
-		}
+	case <-events:
 	default:
 		return
 	}
@@ -115,10 +126,7 @@ func (b *bell) linger(events <-chan fsnotify.Event) {
 	defer end.Stop()
 	for {
 		select {
-		case _, ok := <-events:
-			if !ok {
-				return
-			}
+		case <-events:
 		case <-end.C:
 			b.ring()
 			return

@@ -23,7 +23,7 @@ func (p *Program) importCommand() *cobra.Command {
   native     records as shiplog stores and exports them (jsonl); an empty data directory keeps
              their numbers and ids
   docker     events as "docker events --format '{{json .}}'" prints them
-  incus      events as "incus monitor --format=json" prints them
+  incus      events as "incus monitor --format=json" prints them; lxd likewise
   qnap-csv   a log export of Container Station
   qnap-json  answers of its /log and /event; an empty data directory keeps their numbers
 
@@ -33,7 +33,7 @@ rejected is named on standard error.`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if from == "" {
-				return usagef("--format is missing (native, docker, incus, qnap-csv, qnap-json)")
+				return usagef("--format is missing (native, docker, incus, lxd, qnap-csv, qnap-json)")
 			}
 			in, size, err := p.openInput(args)
 			if err != nil {
@@ -44,7 +44,7 @@ rejected is named on standard error.`,
 		},
 	}
 	p.dataFlag(cmd, &dir)
-	choiceFlag(cmd.Flags(), &from, "format", "", "what the file holds", "", "native", "docker", "incus", "qnap-csv", "qnap-json")
+	choiceFlag(cmd.Flags(), &from, "format", "", "what the file holds", "", "native", "docker", "incus", "lxd", "qnap-csv", "qnap-json")
 	return cmd
 }
 

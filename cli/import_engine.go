@@ -18,12 +18,12 @@ type mapper interface {
 	Flush() []agent.Mapped
 }
 
-// newMapper returns the mapper of docker or incus events.
+// newMapper returns the mapper of docker, incus or lxd events.
 func newMapper(engine format.Engine) mapper {
 	if engine == format.EngineDocker {
 		return agent.NewDockerMapper(agent.MapperOptions{})
 	}
-	return agent.NewIncusMapper(agent.IncusOptions{})
+	return agent.NewIncusMapper(agent.IncusOptions{Engine: engine})
 }
 
 // engine takes raw events, one a line, through the mapper of their engine.

@@ -19,7 +19,7 @@ type metrics struct {
 	fsync, fsyncErrors, sealed, state  *prometheus.Desc
 	segments, segmentBytes, lastSeq    *prometheus.Desc
 	indexRecords, lag, damaged, memory *prometheus.Desc
-	searches, setAside                 *prometheus.Desc
+	searches, setAside, pending        *prometheus.Desc
 }
 
 func newMetrics(d *daemon) *metrics {
@@ -56,6 +56,7 @@ func newMetrics(d *daemon) *metrics {
 		lastSeq:      desc("last_seq", "Number of the newest record that can be found."),
 		indexRecords: desc("index_records", "Records in the segments that were looked at since start."),
 		lag:          desc("index_lag_records", "Records of sealed segments that have no index on disk yet; they are found all the same, slower."),
+		pending:      desc("index_segments_pending", "Sealed segments that have no index on disk yet."),
 		damaged:      desc("index_damaged_lines", "Lines of the segments looked at since start that are no records."),
 		memory:       desc("index_memory_bytes", "Memory of the columns of sealed segments."),
 		searches:     desc("index_searches_total", "Searches answered."),
@@ -82,6 +83,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge(m.lastSeq, float64(s.LastSeq))
 	gauge(m.indexRecords, float64(s.Records))
 	gauge(m.lag, float64(s.LagRecords))
+	gauge(m.pending, float64(s.Pending))
 	gauge(m.damaged, float64(s.Damaged))
 	gauge(m.memory, float64(s.MemoryBytes))
 	counter(m.searches, float64(s.Searches))

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -115,7 +114,7 @@ func (s *dockerSource) run(ctx context.Context) error {
 			if errors.Is(err, errNoDocker) && s.sessions == 0 {
 				limit = s.times.soon
 			}
-			pause(ctx, spread(wait))
+			sleep(ctx, jitter(wait))
 			wait = min(2*wait, limit)
 			continue
 		}
@@ -133,7 +132,7 @@ func (s *dockerSource) run(ctx context.Context) error {
 		if s.now().Sub(began) > s.times.soon {
 			wait = s.times.first
 		}
-		pause(ctx, spread(wait))
+		sleep(ctx, jitter(wait))
 		wait = min(2*wait, s.times.soon)
 	}
 	return nil
@@ -280,7 +279,7 @@ func (s *dockerSource) follow(ctx context.Context, cli *client.Client, ended <-c
 			return err
 		case <-regular.C:
 		case <-s.again:
-			pause(ctx, s.times.confirm) // a storm asks again and again
+			sleep(ctx, s.times.confirm) // a storm asks again and again
 		}
 		if ctx.Err() == nil {
 			s.heal(ctx, cli)
@@ -306,18 +305,4 @@ func (s *dockerSource) compare(ctx context.Context, cli *client.Client, first bo
 	}
 	c := &comparison{snap: snap, first: first, replayed: replayed}
 	s.q.pushWork(func() []Mapped { return s.begin(c) })
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}
-
-// spread varies a wait, so that programs started together do not knock together for ever.
-func spread(d time.Duration) time.Duration {
-	return d + time.Duration(rand.Int64N(int64(d)/2+1))
 }

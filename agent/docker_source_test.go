@@ -388,3 +388,32 @@ func TestDockerInspect(t *testing.T) {
 		t.Errorf("list = %d containers, %v, want 2", len(all), err)
 	}
 }
+
+// TestDockerHeals drops an event on the way, as dockerd does to a reader that is behind: a look at what the
+// daemon still knows brings it back.
+func TestDockerHeals(t *testing.T) {
+	f, w := newFakeDocker(t), &memory{}
+	f.start(t)
+	s, stop := watch(t, Options{Writer: w, Docker: f.path})
+	eventually(t, "connected", func() bool { return w.count(format.StreamLog, "engine.connected") == 1 && f.connected() })
+	now := time.Now()
+	f.emit(now.UnixNano(), tagEvent(now, 1))
+	f.mu.Lock()
+	at := now.Add(time.Microsecond)
+	f.ring = append(f.ring, fakeEvent{at.UnixNano(), []byte(tagEvent(at, 2) + "\n")})
+	f.mu.Unlock()
+	at = at.Add(time.Microsecond)
+	f.emit(at.UnixNano(), tagEvent(at, 3))
+	eventually(t, "two events", func() bool { return w.count(format.StreamEvent, "image.tag") == 2 })
+	s.resync()
+	eventually(t, "three events", func() bool { return w.count(format.StreamEvent, "image.tag") == 3 })
+	s.resync()
+	time.Sleep(50 * time.Millisecond)
+	stop()
+	if n := w.count(format.StreamEvent, "image.tag"); n != 3 {
+		t.Errorf("%d events, want 3", n)
+	}
+	if n := w.count(format.StreamLog, "image.tag"); n != 3 {
+		t.Errorf("%d lines, want 3", n)
+	}
+}

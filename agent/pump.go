@@ -67,6 +67,9 @@ func (p *pump) collect() (ms []Mapped, more bool) {
 // write stores ms. While the disk is full or read-only it tries again and the queue holds what arrives;
 // once ctx has ended it tries once.
 func (p *pump) write(ctx context.Context, ms []Mapped) error {
+	if len(ms) == 0 {
+		return nil
+	}
 	var failed bool
 	for retry := retryFirst; ; retry = min(2*retry, retryLast) {
 		err := Store(ms, p.out.Write)

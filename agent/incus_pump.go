@@ -4,11 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"shiplog/format"
-
-	"github.com/lxc/incus/v6/shared/api"
 )
 
 // The pump's side of the source: everything here runs in one goroutine.
@@ -27,9 +26,14 @@ func (s *incusSource) event(raw []byte, obs time.Time) []Mapped {
 const maxGarbage = 4096
 
 func (s *incusSource) undecodable(raw []byte, obs time.Time, err error) Mapped {
-	text := string(redactJSON(raw))
+	text := string(raw)
+	if json.Valid(raw) {
+		text = string(redactJSON(raw))
+	} else {
+		text = bones(text)
+	}
 	if len(text) > maxGarbage {
-		text = text[:maxGarbage]
+		text = strings.ToValidUTF8(text[:maxGarbage], "")
 	}
 	why := err
 	for u := errors.Unwrap(why); u != nil; u = errors.Unwrap(u) {
@@ -40,6 +44,36 @@ func (s *incusSource) undecodable(raw []byte, obs time.Time, err error) Mapped {
 		Actor: format.Actor{Type: format.ActorEngine}, Engine: s.m.engine, NS: defaultNS,
 		Data: object("text", text, "bytes", len(raw), "error", why.Error()),
 	}}
+}
+
+// bones is what can be kept of JSON that is torn, where a secret cannot be told by its place any more: the
+// names, which are strings before a colon, and the punctuation.
+func bones(s string) string {
+	var out strings.Builder
+	for s != "" {
+		if s[0] != '"' {
+			if strings.IndexByte("{}[]:,", s[0]) >= 0 {
+				out.WriteByte(s[0])
+			}
+			s = s[1:]
+			continue
+		}
+		end := 1
+		for end < len(s) && s[end] != '"' {
+			if s[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		if end >= len(s) {
+			return out.String()
+		}
+		name := s[:end+1]
+		if s = s[end+1:]; strings.HasPrefix(strings.TrimLeft(s, " \t"), ":") {
+			out.WriteString(name)
+		}
+	}
+	return out.String()
 }
 
 // keep remembers the newest raw record.
@@ -91,6 +125,7 @@ func (s *incusSource) connected(server *incusServer, l *listing, frames [][]byte
 		s.meter.gap(g.Reason)
 		out = append(out, g.record())
 	}
+	s.meter.update(func(m *SourceStats) { m.Engine = server.engine })
 	s.pid = server.pid
 	s.connects++
 	n := 0
@@ -118,147 +153,6 @@ func (s *incusSource) gap(server *incusServer, from, to time.Time) (gap, bool) {
 		g.Reason = gapRestart
 	}
 	return g, true
-}
-
-// adopt makes a listing the known state and returns what must have happened to get there. The frames that
-// were received before the listing ended explain part of it and are mapped afterwards.
-func (s *incusSource) adopt(l *listing, frames [][]byte, from time.Time) ([]Mapped, int) {
-	s.m.SetCertificates(l.Certs)
-	for fp, alias := range l.State.Images {
-		s.m.SetImage(fp, alias)
-	}
-	was := s.known
-	s.known = l.State
-	out := s.attach(l.Ops, frames)
-	if was == nil {
-		return out, 0
-	}
-	if from.IsZero() {
-		from = s.history
-	}
-	was = was.clone()
-	late := map[instanceKey]bool{}
-	for _, raw := range frames {
-		e, err := decodeIncus(raw)
-		if err != nil || e.life == nil {
-			continue
-		}
-		was.apply(e)
-		if !e.at.Before(l.From) {
-			p := parseIncusPath(e.life.Source)
-			late[instanceKey{orDefault(e.life.Project, p.project, e.project), p.name}] = true
-		}
-	}
-	b := bounds{min: from, max: l.From}
-	changes := was.diff(l.State, b, func(k instanceKey) bool { return late[k] })
-	s.synthesized(len(changes))
-	return append(out, s.m.synthetic(changes, b)...), len(changes)
-}
-
-// attach takes over the operations that are under way, and drops those that ended unseen.
-func (s *incusSource) attach(ops []api.Operation, frames [][]byte) []Mapped {
-	running := map[string]bool{}
-	for _, op := range ops {
-		running[op.ID] = true
-	}
-	heard := map[string]bool{}
-	for _, raw := range frames {
-		if e, err := decodeIncus(raw); err == nil && e.op != nil {
-			heard[e.op.ID], running[e.op.ID] = true, true
-		}
-	}
-	s.m.tasks.flush(s.m, running)
-	out := s.m.take()
-	for _, op := range ops {
-		if s.m.tasks.running[op.ID] != nil || heard[op.ID] || op.StatusCode.IsFinal() {
-			continue
-		}
-		meta, err := json.Marshal(op)
-		if err != nil {
-			continue
-		}
-		project := defaultProject
-		for _, paths := range op.Resources {
-			for _, p := range paths {
-				project = orDefault(parseIncusPath(p).project)
-			}
-		}
-		frame := object("type", "operation", "timestamp", stampNano(op.UpdatedAt), "project", project, "metadata", json.RawMessage(meta))
-		if e, err := decodeIncus(frame); err == nil {
-			b := bounds{min: op.CreatedAt, max: op.UpdatedAt}
-			s.m.synth = &b
-			s.m.operation(e)
-			s.m.synth = nil
-			out = append(out, s.m.take()...)
-		}
-	}
-	return out
-}
-
-// reconciled compares a listing taken in the middle of a stream. A difference counts when two listings show
-// it: the event that explains the first may just be on its way. again is answered with whether to list once
-// more soon.
-func (s *incusSource) reconciled(l *listing, again chan<- bool) []Mapped {
-	out := s.keep(s.m.mapAll(s.m.w.all()))
-	if s.known == nil {
-		ms, _ := s.adopt(l, nil, time.Time{})
-		again <- false
-		return append(append(out, ms...), s.note(true)...)
-	}
-	busy := func(k instanceKey) bool {
-		i := s.known.Instances[k]
-		return i != nil && i.touched.After(l.From.Add(-s.times.confirm)) || s.m.tasks.working(k)
-	}
-	b := bounds{min: s.compared(), max: l.To}
-	changes := s.known.diff(l.State, b, busy)
-	if len(changes) > 0 && !sameChanges(changes, s.suspect) {
-		s.suspect = changes
-		again <- true
-		return out
-	}
-	s.suspect = nil
-	again <- false
-	if len(changes) > 0 {
-		s.synthesized(len(changes))
-		out = append(out, s.m.synthetic(changes, b)...)
-	}
-	for k, i := range l.State.Instances {
-		if busy(k) && s.known.Instances[k] != nil {
-			i = s.known.Instances[k] // newer than the listing
-		}
-		l.State.Instances[k] = i
-	}
-	for k, i := range s.known.Instances {
-		if busy(k) && l.State.Instances[k] == nil {
-			l.State.Instances[k] = i
-		}
-	}
-	s.known, s.lastCompare = l.State, l.From
-	return append(out, s.note(false)...)
-}
-
-// compared is since when an unseen change may have happened.
-func (s *incusSource) compared() time.Time {
-	if s.lastCompare.IsZero() {
-		return s.history
-	}
-	return s.lastCompare
-}
-
-func sameChanges(a, b []change) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].action != b[i].action || a[i].source != b[i].source || a[i].key != b[i].key {
-			return false
-		}
-	}
-	return true
-}
-
-func (s *incusSource) synthesized(n int) {
-	s.meter.update(func(m *SourceStats) { m.Synthesized += uint64(n) })
 }
 
 // snapshotEvery is after how many records a snapshot is written anew, so that a start reads no more.

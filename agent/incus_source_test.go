@@ -250,7 +250,7 @@ func TestIncusGarbageIsKeptWithoutItsSecrets(t *testing.T) {
 	f.up()
 	w := watchIncus(t, f, t.TempDir())
 	w.sees("Container engine incus connected")
-	f.send(`{"type":"operation","metadata":{"fds":{"0":"hunter2"},"environment":{"A":"hunter2"}}}`, `{"type":"life`, ``, `[]`, lifecycle(time.Now(), "started", "web"))
+	f.send(`{"type":"operation","metadata":{"fds":{"0":"hunter2"},"environment":{"A":"hunter2"}}}`, `{"type":"operation","metadata":{"environment":{"SECRET":"hunter2","A\\"":"hunter2`, ``, `[]`, lifecycle(time.Now(), "started", "web"))
 	w.sees("Start container (lxc, web)")
 	rs := w.records("engine.undecodable")
 	if len(rs) != 4 {

@@ -1,8 +1,82 @@
 // Package format is the shape of a record and of the files that hold records.
 //
-//	DIR/log/00000000000000000001.jsonl   records 1 to 41199   sealed: never changes again
-//	DIR/log/00000000000000041200.jsonl   records from 41200   active: the only file that grows
+//	DIR/log/00000000000000000001.jsonl        records 1 to 41199   sealed: never changes again
+//	DIR/log/00000000000000041200.jsonl        records from 41200   active: the only file that grows
+//	DIR/log/00000000000000041200.jsonl.torn   what a crash left behind the last newline; never deleted
+//	DIR/lock                                  locked while a writer is open, holds its process id
 //
-// One process writes a directory at a time; any number may read it, also a copy, also while it grows.
-// A line that ends in a newline is never changed again.
+// One process writes a directory (see [Open]); any number may read it (see [OpenLog]), also a copy, also while
+// it grows, also from a read-only disk. A line that ends in a newline is never changed again, and what is no
+// such line is never served.
+//
+// # Records
+//
+// A record is one line: a JSON object in UTF-8, at most 256 KiB long, written in this order of members.
+// A member that is absent is missing, never null or "".
+//
+//	v          1, the version of the format
+//	seq        number from 1 in the order of arrival; it names the record
+//	eseq       position in the event stream, on records the Container Station API shows as events
+//	id         UUID v7
+//	time, obs  when it happened and when shiplog took it in; RFC 3339 in UTC, up to nine digits of a second
+//	stream     log (somebody did something) or event (an engine reported something)
+//	level      DEBUG INFO WARN ERROR; when missing it follows from outcome
+//	category   container image import export backup system network volume auth ...
+//	action     object.verb
+//	outcome    success failure pending unknown; when missing it follows from level, then from status
+//	status     the origin's own word
+//	code       the origin's result
+//	msg        human text, up to 32 KiB
+//	actor      name id domain type email
+//	src        ip agent
+//	obj        type id name image tag
+//	engine     docker lxc lxd incus
+//	host, ns, repo, project, req, preq
+//	args       arguments as the origin's JSON text, up to 64 KiB
+//	data       the origin's own object, up to 64 KiB; numbers keep their text
+//	cut        names of the members that were cut at their limit
+//
+// Members that are not in this list are kept and written again. Of a member that stands twice the last counts.
+// Escaped are, beside what JSON demands, the characters that make a terminal or a line-wise tool show something
+// else: C1 controls, U+2028 and U+2029, marks of writing direction.
+//
+// # Segments
+//
+// A segment is named by the seq of its first record, twenty digits. It is sealed, and the next begun, before it
+// would grow above 32 MiB, or by command; never by the clock alone. When no record arrives nothing is written
+// and nothing is synced.
+//
+// # What is durable when
+//
+// [Writer.Append] returns after fdatasync: what it acknowledged survives kill -9 and a power cut, if the drive
+// honours a flush. [Writer.Write] returns after write(2): kill -9 loses nothing, a power cut at most what was
+// written within Options.SyncEvery. The directory is synced before the first line of a new segment is.
+//
+// # After a crash
+//
+// A record is committed by its newline. [Open] moves what stands after the last newline of the newest segment
+// to its .torn file and writes a record of it, action log.recovered. NUL bytes, which some file systems leave
+// at the end, are counted and dropped.
+//
+// # When the disk fails
+//
+//	no space, quota or inodes, or less than     state full: records are refused with ErrFull
+//	  Options.KeepFree left
+//	read-only, no permission, I/O error         state read-only: records are refused with ErrReadOnly
+//	a sync fails                                the segment ends at its last durable byte, the lines after it are
+//	                                            written again to a new segment; action log.sync_failed
+//
+// Both states end by themselves: once a second one call tries again, and the first that succeeds also writes a
+// record that says how many were refused, action log.full or log.readonly. A write that came only half through
+// is taken back before anything else is written; where that fails a new segment begins.
+//
+// # Reading
+//
+// Damage is reported with its place ([Damage]), counted by who reads, and passed over. Each intact record is
+// served once and in the order of seq, also when a tool has duplicated or reordered lines, or two segments
+// hold the same ones.
+//
+// # History
+//
+//	1  first version; testdata/v1.jsonl
 package format

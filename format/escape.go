@@ -92,8 +92,8 @@ func appendCompact(dst, src []byte) ([]byte, bool) {
 			i++
 		case '"':
 			s.i = i
-			s.str()
-			dst = appendRaw(append(dst, '"'), src[s.from:s.to])
+			from, to, _ := s.str()
+			dst = appendRaw(append(dst, '"'), src[from:to])
 			dst = append(dst, '"')
 			i = s.i
 		default:

@@ -39,7 +39,7 @@ func (l rawLine) content() (b []byte, off int64, nuls int) {
 // lineReader reads a file line by line in bounded memory, and can go on when the file has grown.
 type lineReader struct {
 	r        io.ReaderAt
-	block    int    // bytes read at a time; 0: readBlock
+	block    int    // bytes to read next; grows up to readBlock, so that a short reading stays short
 	off      int64  // in the file, of buf[0]
 	buf      []byte // read and not yet used, begins with a line
 	searched int    // bytes of buf known to hold no newline
@@ -81,10 +81,8 @@ func (l *lineReader) next() (rawLine, error) {
 
 // fill reads more behind what buf holds.
 func (l *lineReader) fill() (int, error) {
-	block := l.block
-	if block == 0 {
-		block = readBlock
-	}
+	block := max(l.block, 8<<10)
+	l.block = min(2*block, readBlock)
 	if need := len(l.buf) + block; cap(l.space) < need {
 		bigger := make([]byte, max(need, min(2*cap(l.space), maxLine+readBlock+1)))
 		copy(bigger, l.buf)

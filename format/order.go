@@ -55,7 +55,7 @@ func (l *Log) order(seg Segment) (*order, error) {
 
 // look reads on from upto.
 func (o *order) look(f *os.File) error {
-	lines := lineReader{r: f, off: o.upto}
+	lines := lineReader{r: f, off: o.upto, block: readBlock}
 	var fields Fields
 	for {
 		raw, err := lines.next()
@@ -128,7 +128,7 @@ func seek(f *os.File, size int64, seq uint64) int64 {
 	lo, hi := int64(0), size
 	for hi-lo > 64<<10 {
 		mid := lo + (hi-lo)/2
-		lines := lineReader{r: f, off: mid, block: 4 << 10}
+		lines := lineReader{r: f, off: mid}
 		off, got := int64(-1), uint64(0)
 		for got == 0 {
 			raw, err := lines.next()

@@ -52,6 +52,7 @@ func (d direction) passed(seq, at uint64) bool {
 // walk reads all segments. Segments whose numbers overlap are read together.
 func (l *Log) walk(at uint64, d direction) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
+		at := at // a sequence may be read more than once
 		segs, err := l.Segments()
 		if err != nil {
 			yield(Line{}, err)

@@ -3,7 +3,6 @@ package format
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"math/bits"
 	"unicode/utf8"
 )
@@ -14,12 +13,8 @@ const maxDepth = 128
 // scanner walks once over the bytes of one JSON text. It accepts what encoding/json accepts, but for the
 // bound on nesting. A failure leaves i where it was met.
 type scanner struct {
-	b []byte
-	i int
-
-	from, to  int  // the inside of the string just scanned
-	high, esc bool // it holds bytes above ASCII, escapes
-
+	b     []byte
+	i     int
 	loose bool // space between tokens or a string above ASCII was seen: the text cannot be copied as it is
 }
 
@@ -78,13 +73,26 @@ func (s *scanner) peek() byte {
 	return 0
 }
 
-// str takes a string. It looks at eight bytes at a time: this loop is half the cost of reading a log.
-func (s *scanner) str() bool {
-	if !s.next('"') {
-		return false
+// What is odd about a string.
+const (
+	escapes    = 1 << iota // it holds some
+	aboveASCII             // it holds such bytes, which may be invalid
+	noString               // it is none
+)
+
+// str takes a string and returns where its inside begins and ends, and what is odd about it. It looks at eight
+// bytes at a time: this loop is half the cost of reading a log.
+func (s *scanner) str() (from, to int, odd uint8) {
+	b, i := s.b, s.i
+	if i >= len(b) || b[i] != '"' {
+		if s.peek() != '"' {
+			return 0, 0, noString
+		}
+		i = s.i
 	}
-	s.from, s.esc = s.i, false
-	b, i, seen := s.b, s.i, uint64(0)
+	i++
+	from = i
+	var seen uint64
 	for {
 		for len(b)-i >= 8 {
 			x := binary.LittleEndian.Uint64(b[i:])
@@ -102,27 +110,28 @@ func (s *scanner) str() bool {
 		for ; i < len(b) && b[i] >= 0x20 && b[i] != '"' && b[i] != '\\'; i++ {
 			seen |= uint64(b[i])
 		}
-		s.i = i
 		if i < len(b) && b[i] == '"' {
 			break
 		}
+		s.i = i
 		if i == len(b) || b[i] != '\\' || !s.escape() {
-			return false
+			return 0, 0, noString
 		}
-		s.esc = true
+		odd = escapes
 		i = s.i
 	}
-	s.to = i
-	s.i++
-	s.high = seen&highs != 0
-	s.loose = s.loose || s.high
-	return true
+	s.i = i + 1
+	if seen&highs != 0 {
+		odd |= aboveASCII
+		s.loose = true
+	}
+	return from, i, odd
 }
 
-// value is the string just scanned, ready to be decoded.
-func (s *scanner) value() Value {
-	raw := s.b[s.from:s.to]
-	return Value{raw, s.esc || s.high && !utf8.Valid(raw)}
+// value is a string that str has taken, ready to be decoded.
+func (s *scanner) value(from, to int, odd uint8) Value {
+	raw := s.b[from:to]
+	return Value{raw, odd != 0 && (odd&escapes != 0 || !utf8.Valid(raw))}
 }
 
 // escape takes one escape sequence.
@@ -175,61 +184,12 @@ func (s *scanner) word(w string) bool {
 	return true
 }
 
-// uint takes a number without sign, fraction and exponent.
-func (s *scanner) uint() (n uint64, ok bool) {
-	s.space()
-	start := s.i
-	for ; s.i < len(s.b) && isDigit(s.b[s.i]); s.i++ {
-		d := uint64(s.b[s.i] - '0')
-		if n > (math.MaxUint64-d)/10 {
-			return 0, false
-		}
-		n = n*10 + d
-	}
-	if s.i == start || s.b[start] == '0' && s.i > start+1 {
-		return 0, false
-	}
-	return n, true
-}
-
-// digits takes one or more digits.
-func (s *scanner) digits() bool {
-	start := s.i
-	for s.i < len(s.b) && isDigit(s.b[s.i]) {
-		s.i++
-	}
-	return s.i > start
-}
-
-// number takes any JSON number.
-func (s *scanner) number() bool {
-	if s.b[s.i] == '-' {
-		s.i++
-	}
-	zero := s.i < len(s.b) && s.b[s.i] == '0'
-	start := s.i
-	if !s.digits() || zero && s.i > start+1 {
-		return false
-	}
-	if s.i < len(s.b) && s.b[s.i] == '.' {
-		if s.i++; !s.digits() {
-			return false
-		}
-	}
-	if s.i < len(s.b) && s.b[s.i]|0x20 == 'e' {
-		if s.i++; s.i < len(s.b) && (s.b[s.i] == '+' || s.b[s.i] == '-') {
-			s.i++
-		}
-		return s.digits()
-	}
-	return true
-}
-
 // scalar takes a value that is neither array nor object; c is its first byte.
 func (s *scanner) scalar(c byte) bool {
 	switch c {
 	case '"':
-		return s.str()
+		_, _, odd := s.str()
+		return odd&noString == 0
 	case 't':
 		return s.word("true")
 	case 'f':
@@ -299,7 +259,8 @@ func (s *scanner) skip() bool {
 
 // key takes a member's name and the colon.
 func (s *scanner) key() bool {
-	return s.str() && s.next(':')
+	_, _, odd := s.str()
+	return odd&noString == 0 && s.next(':')
 }
 
 // end passes over white space and tells whether the text ends there.

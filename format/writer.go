@@ -10,38 +10,6 @@ import (
 	"time"
 )
 
-// Options is how a [Writer] works. The zero value is usable.
-type Options struct {
-	SegmentBytes int64            // a segment is sealed before it would grow above this; default 32 MiB
-	SyncEvery    time.Duration    // longest time what Write wrote waits for its sync by Run; default 1s
-	KeepFree     int64            // bytes of the disk left alone; default 64 MiB or 5 % of a small disk, negative: none
-	Host         string           // put into records that have no host
-	Now          func() time.Time // wall clock for Obs; default time.Now
-
-	disk *disk // tests put a failing one here
-}
-
-// WriterStats is what a writer has done since it was opened.
-type WriterStats struct {
-	Records, Bytes    uint64 // appended
-	Writes            uint64 // write calls
-	Syncs             uint64 // fdatasync calls that succeeded
-	SyncErrors        uint64
-	SyncTime          time.Duration // spent in fdatasync
-	Sealed            uint64        // segments
-	State             string        // StateOK, StateFull or StateReadOnly
-	Reason            string        // why the state is not ok
-	Refused           uint64        // records refused in the states full and read-only
-	LastSeq, LastEseq uint64
-}
-
-// The states of a writer. It leaves the last two by itself once a write succeeds again.
-const (
-	StateOK       = "ok"
-	StateFull     = "full"
-	StateReadOnly = "read-only"
-)
-
 // Writer appends records to a data directory: it is the only one that does. All methods may be called by any
 // number of goroutines.
 type Writer struct {
@@ -110,22 +78,6 @@ func Open(dir string, o Options) (*Writer, error) {
 	return w, nil
 }
 
-func (o Options) withDefaults() Options {
-	if o.SegmentBytes <= 0 {
-		o.SegmentBytes = 32 << 20
-	}
-	if o.SyncEvery <= 0 {
-		o.SyncEvery = time.Second
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.disk == nil {
-		o.disk = realDisk()
-	}
-	return o
-}
-
 func (w *Writer) makeDirs(dir string) error {
 	if _, err := os.Stat(w.dir); err == nil {
 		return nil
@@ -174,7 +126,8 @@ func (w *Writer) Append(ctx context.Context, recs ...*Record) error {
 }
 
 // Write does as Append but returns when the records are written: kill -9 does not lose them, a power cut within
-// Options.SyncEvery may. It needs [Writer.Run].
+// Options.SyncEvery may. It needs [Writer.Run]. On an error none of the records is in the log, and none was
+// touched: they may be handed in again.
 func (w *Writer) Write(recs ...*Record) error { return w.write(recs, false) }
 
 // Restore writes records that have their Seq already, and keeps it, their Eseq, ID and Obs: an import of what
@@ -193,9 +146,7 @@ func (w *Writer) write(recs []*Record, restore bool) error {
 	}
 	b.giveBack(recs)
 	if len(w.tail) > maxTail {
-		if err := w.syncTo(w.seq); err != nil {
-			return fmt.Errorf("write: %w", err)
-		}
+		_ = w.syncTo(w.seq) // these records are written; a failure is told by the state, to the next call
 	}
 	return nil
 }

@@ -169,7 +169,7 @@ func (a *Accounts) KeystoneURI() string { return a.current().file.KeystoneURI }
 
 // AddUser makes an account. ErrUserExists when the name is taken.
 func (a *Accounts) AddUser(u User, password string) error {
-	hash, err := hashPassword(password)
+	hash, err := a.hasher.hash(password)
 	if err != nil {
 		return fmt.Errorf("add user %s: %w", u.Name, err)
 	}
@@ -184,7 +184,7 @@ func (a *Accounts) AddUser(u User, password string) error {
 
 // SetPassword gives the user a new password. It ends the sessions that were opened with the old one.
 func (a *Accounts) SetPassword(name, password string) error {
-	hash, err := hashPassword(password)
+	hash, err := a.hasher.hash(password)
 	if err != nil {
 		return fmt.Errorf("set password of %s: %w", name, err)
 	}

@@ -60,7 +60,7 @@ func (a *Accounts) Apply(r io.Reader) (Applied, error) {
 	done := Applied{Users: len(in.Users), Tokens: len(in.Tokens), AccessKeys: len(in.AccessKeys)}
 	err = a.change(func(f *accountFile) error {
 		before := f.clone()
-		if err := in.users(f); err != nil {
+		if err := in.users(f, a.hasher); err != nil {
 			return err
 		}
 		in.tokens(f)
@@ -124,7 +124,7 @@ func (in *applyFile) check() error {
 
 // users puts the users into f. A password that is right already keeps its hash, so that applying the same
 // file again changes nothing and ends no session.
-func (in *applyFile) users(f *accountFile) error {
+func (in *applyFile) users(f *accountFile, h *hasher) error {
 	for _, u := range in.Users {
 		s := storedUser{Name: u.Name, Admin: u.Admin, SecondFactor: u.SecondFactor}
 		if u.Email != nil {
@@ -138,7 +138,7 @@ func (in *applyFile) users(f *accountFile) error {
 		}
 		if s.Password == "" {
 			var err error
-			if s.Password, err = hashPassword(u.Password); err != nil {
+			if s.Password, err = h.hash(u.Password); err != nil {
 				return fmt.Errorf("user %q: %w", u.Name, err)
 			}
 		}

@@ -31,7 +31,7 @@ const (
 
 var errHashForm = errors.New("password hash is not of the form $argon2id$v=19$m=..,t=..,p=..$salt$key; set the password again")
 
-// hasher checks password hashes, two at a time: each takes 19 MiB while it runs. A little later what they took
+// hasher makes and checks password hashes, checks two at a time: each takes 19 MiB while it runs. A little later what they took
 // is given back to the system, which Go alone would do only after minutes.
 type hasher struct {
 	slots chan struct{} // one token per running hash
@@ -60,6 +60,12 @@ func (h *hasher) acquire(ctx context.Context) error {
 func (h *hasher) release() {
 	<-h.slots
 	h.free.Reset(freeDelay)
+}
+
+// hash makes a hash for an administrator's change; those are few and take no slot.
+func (h *hasher) hash(password string) (string, error) {
+	defer h.free.Reset(freeDelay)
+	return hashPassword(password)
 }
 
 // hashPassword returns the PHC string of password with a fresh salt.

@@ -104,13 +104,18 @@ func redactText(s string) string {
 
 // redactCommand keeps a command line but for the values of secret flags, variables and headers:
 // --password x, --token=x, -pSECRET of the mysql family, FOO_SECRET=x, "Authorization: Bearer x".
-func redactCommand(s string) string {
+func redactCommand(s string) string { return redactWords(s, 0) }
+
+// maxQuoted bounds how deep commands are quoted in commands; what is deeper is taken for a secret as a whole.
+const maxQuoted = 4
+
+func redactWords(s string, depth int) string {
 	s = redactValue(s)
 	s = reAuthHead.ReplaceAllString(s, "${1}${2}"+redacted)
 	var out strings.Builder
 	out.Grow(len(s))
-	hide := false // the next word is the value of a secret flag
-	mysql := false
+	var args argState
+	last := [2]int{len(s) - strings.LastIndexByte(s, '"'), len(s) - strings.LastIndexByte(s, '\'')} // from the end
 	for len(s) > 0 {
 		i := strings.IndexFunc(s, func(r rune) bool { return !unicode.IsSpace(r) })
 		if i < 0 {
@@ -118,28 +123,18 @@ func redactCommand(s string) string {
 		}
 		out.WriteString(s[:i])
 		s = s[i:]
-		word := s[:wordEnd(s)]
+		word := s[:wordEnd(s, last)]
 		s = s[len(word):]
-		if word == "" {
-			continue
+		if word != "" {
+			out.WriteString(args.redact(word, depth))
 		}
-		bare := strings.TrimLeft(word, `"'`)
-		switch {
-		case hide && !strings.HasPrefix(bare, "-"):
-			word, hide = redacted, false
-		default:
-			word, hide = redactWord(word, mysql)
-		}
-		if base := bare[strings.LastIndexByte(bare, '/')+1:]; strings.HasPrefix(base, "mysql") || strings.HasPrefix(base, "mariadb") || base == "sshpass" {
-			mysql = true
-		}
-		out.WriteString(word)
 	}
 	return out.String()
 }
 
-// wordEnd is where the word at the start of s ends. Quotes keep spaces together.
-func wordEnd(s string) int {
+// wordEnd is where the word at the start of s ends. Quotes keep spaces together; an apostrophe that none
+// follows quotes nothing. last holds how far from the end of s the last quotes of each kind are.
+func wordEnd(s string, last [2]int) int {
 	var quote rune
 	for i, r := range s {
 		switch {
@@ -147,37 +142,64 @@ func wordEnd(s string) int {
 			if r == quote {
 				quote = 0
 			}
-		case r == '"' || r == '\'':
-			if strings.ContainsRune(s[i+1:], r) { // an apostrophe quotes nothing
-				quote = r
-			}
-		case unicode.IsSpace(r):
+		case r == '"' && len(s)-i > last[0], r == '\'' && len(s)-i > last[1]:
+			quote = r
+		case quote == 0 && unicode.IsSpace(r):
 			return i
 		}
 	}
 	return len(s)
 }
 
-// redactWord handles one word of a command line. next tells that the following word is a secret.
-func redactWord(word string, mysql bool) (out string, next bool) {
-	lead := len(word) - len(strings.TrimLeft(word, `"'`))
-	body := word[lead:]
-	if mysql && len(body) > 2 && strings.HasPrefix(body, "-p") {
-		return word[:lead] + "-p" + redacted, false
+// argState is what the words of a command so far say about the next.
+type argState struct {
+	hide  bool // it is the value of a secret flag
+	mysql bool // a client of the mysql family: -p is followed by the password
+}
+
+// redact handles one word of a command line.
+func (a *argState) redact(word string, depth int) string {
+	bare := strings.TrimLeft(word, `"'`)
+	lead := word[:len(word)-len(bare)]
+	if base := bare[strings.LastIndexByte(bare, '/')+1:]; strings.HasPrefix(base, "mysql") || strings.HasPrefix(base, "mariadb") || base == "sshpass" {
+		a.mysql = true
 	}
-	if strings.ContainsAny(strings.Trim(body, `"'`), " \t\n") { // a quoted command: sh -c "..."
-		tail := len(strings.TrimRight(body, `"'`))
-		if name, _, ok := strings.Cut(body, "="); !ok || strings.ContainsAny(name, " \t\n") {
-			return word[:lead] + redactCommand(body[:tail]) + body[tail:], false
+	hide := a.hide
+	a.hide = false
+	if hide && !strings.HasPrefix(bare, "-") {
+		return redacted
+	}
+	if a.mysql && len(bare) > 2 && strings.HasPrefix(bare, "-p") && !strings.HasPrefix(bare, "-port") {
+		return lead + "-p" + redacted
+	}
+	if name, value, ok := cutAssign(bare); ok && value != "" && !strings.ContainsAny(name, " \t\n") && secretName(name) {
+		space := value[:len(value)-len(strings.TrimLeftFunc(value, unicode.IsSpace))]
+		if lead != "" && strings.HasSuffix(value, lead[len(lead)-1:]) {
+			return lead + bare[:len(name)+1] + space + redacted + lead[len(lead)-1:]
 		}
+		return lead + bare[:len(name)+1] + space + redacted
 	}
-	if name, value, ok := cutAssign(body); ok && secretName(name) {
-		if value == "" {
-			return word, false
-		}
-		return word[:lead] + body[:len(name)+1] + redacted, false
+	if strings.ContainsFunc(word, unicode.IsSpace) {
+		return redactQuoted(word, depth)
 	}
-	return word, strings.HasPrefix(body, "-") && secretName(strings.TrimLeft(body, "-")) && !strings.ContainsAny(body, "=:/")
+	a.hide = strings.HasPrefix(bare, "-") && secretName(strings.TrimLeft(bare, "-")) && !strings.ContainsAny(bare, "=:/")
+	return word
+}
+
+// redactQuoted handles a word with spaces in it: what is quoted may be a command.
+func redactQuoted(word string, depth int) string {
+	if depth >= maxQuoted {
+		return redacted
+	}
+	i := strings.IndexAny(word, `"'`)
+	if i < 0 {
+		return redactWords(word, depth+1)
+	}
+	inner, tail := word[i+1:], ""
+	if n := len(inner); n > 0 && inner[n-1] == word[i] {
+		inner, tail = inner[:n-1], inner[n-1:]
+	}
+	return word[:i+1] + redactWords(inner, depth+1) + tail
 }
 
 // cutAssign splits NAME=value, --name=value, name:value at the first = or :.
@@ -192,20 +214,9 @@ func cutAssign(s string) (name, value string, ok bool) {
 // redactArgs is redactCommand for a command that is still a list.
 func redactArgs(args []string) []string {
 	out := make([]string, len(args))
-	hide, mysql := false, false
+	var state argState
 	for i, a := range args {
-		switch {
-		case hide && !strings.HasPrefix(a, "-"):
-			out[i], hide = redacted, false
-			continue
-		case strings.ContainsAny(a, " \t\n"):
-			out[i], hide = redactCommand(a), false
-		default:
-			out[i], hide = redactWord(reAuthHead.ReplaceAllString(redactValue(a), "${1}${2}"+redacted), mysql)
-		}
-		if base := a[strings.LastIndexByte(a, '/')+1:]; strings.HasPrefix(base, "mysql") || strings.HasPrefix(base, "mariadb") {
-			mysql = true
-		}
+		out[i] = state.redact(reAuthHead.ReplaceAllString(redactValue(a), "${1}${2}"+redacted), 0)
 	}
 	return out
 }

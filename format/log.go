@@ -208,12 +208,25 @@ func checkSeq(b []byte, f *Fields) error {
 
 // prefixSeq reads the seq of a line as the writer writes it, without looking at the rest.
 func prefixSeq(b []byte) (uint64, bool) {
-	const head = `{"v":1,"seq":`
+	seq, _, ok := prefixNumbers(b)
+	return seq, ok
+}
+
+// prefixNumbers reads the seq and the eseq, if there is one, of a line as the writer writes it.
+func prefixNumbers(b []byte) (seq, eseq uint64, ok bool) {
+	const head, second = `{"v":1,"seq":`, `,"eseq":`
 	if len(b) <= len(head) || string(b[:len(head)]) != head {
-		return 0, false
+		return 0, 0, false
 	}
 	s := scanner{b: b, i: len(head)}
-	return s.uint()
+	if seq, ok = s.uint(); !ok || seq == 0 {
+		return 0, 0, false
+	}
+	if len(b)-s.i > len(second) && string(b[s.i:s.i+len(second)]) == second {
+		s.i += len(second)
+		eseq, ok = s.uint()
+	}
+	return seq, eseq, ok
 }
 
 // seqOf reads the seq of any line; 0 when it has none.

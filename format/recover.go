@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // tornSuffix ends the name of a file that holds what is no line of a segment.
@@ -48,42 +49,100 @@ func (w *Writer) recover() error {
 	return nil
 }
 
-// findLast finds the newest numbers. The whole newest segment is looked at, because a tool may have changed
-// the order of its lines, and older ones backward to the newest record that has an eseq.
+// findLast finds the newest numbers: in the newest segment, as a whole because a tool may have changed the order
+// of its lines, and the eseq if need be in the newest segment that has one.
 func (w *Writer) findLast(l *Log, segs []Segment) error {
 	if len(segs) == 0 {
 		return nil
 	}
 	newest := segs[len(segs)-1]
 	w.seq = max(newest.First, 1) - 1
-	lost := uint64(0) // damaged lines after the newest: they had numbers, which are not given again
-	for ln, err := range l.Lines(newest, 0) {
-		var damage *Damage
-		switch {
-		case errors.Is(err, ErrVersion):
-			return err
-		case errors.As(err, &damage):
-			lost++
-		case err != nil:
-			return err
-		default:
-			w.eseq = max(w.eseq, ln.Fields.Eseq)
-			if ln.Seq > w.seq {
-				w.seq, lost = ln.Seq, 0
+	if err := w.countNumbers(newest); err != nil {
+		return err
+	}
+	for _, seg := range slices.Backward(segs) {
+		if w.eseq > 0 {
+			return nil
+		}
+		found, err := l.mentions(seg, `"eseq":`)
+		if err != nil || !found {
+			continue // damage: a reader will say so
+		}
+		for ln, err := range l.ordered(seg, 0, descending) {
+			if err == nil && ln.Fields.Eseq > 0 {
+				w.eseq = ln.Fields.Eseq
+				break
 			}
 		}
 	}
-	w.seq += lost
-	if w.eseq > 0 || w.seq == 0 {
-		return nil
+	return nil
+}
+
+// countNumbers raises the newest numbers to those in a segment. It looks at the begin of each line only.
+func (w *Writer) countNumbers(seg Segment) error {
+	f, err := os.Open(filepath.Join(w.dir, seg.Name))
+	if err != nil {
+		return err
 	}
-	for ln, err := range l.Backward(newest.First) {
-		if err == nil && ln.Fields.Eseq > 0 {
-			w.eseq = ln.Fields.Eseq
-			break
+	defer f.Close()
+	lines := lineReader{r: f, block: readBlock}
+	var fields Fields
+	lost := uint64(0) // damaged lines after the newest: they had numbers, which are not given again
+	for {
+		raw, err := lines.next()
+		if err == io.EOF {
+			w.seq += lost
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read %s: %w", seg.Name, err)
+		}
+		b, _, _ := raw.content()
+		if len(b) == 0 {
+			continue
+		}
+		seq, eseq, ok := prefixNumbers(b)
+		if !ok {
+			err := ScanLine(b, &fields)
+			if errors.Is(err, ErrVersion) {
+				return fmt.Errorf("read %s: %w", seg.Name, err)
+			}
+			seq, eseq = fields.Seq, fields.Eseq
+			if err != nil || seq == 0 {
+				lost++
+				continue
+			}
+		}
+		w.eseq = max(w.eseq, eseq)
+		if seq > w.seq {
+			w.seq, lost = seq, 0
 		}
 	}
-	return nil
+}
+
+// mentions tells whether a segment holds a text.
+func (l *Log) mentions(seg Segment, text string) (bool, error) {
+	f, err := os.Open(filepath.Join(l.dir, seg.Name))
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	buf := make([]byte, 1<<20)
+	kept := 0 // bytes of the block before, in which the text may begin
+	for {
+		n, err := f.Read(buf[kept:])
+		b := buf[:kept+n]
+		if bytes.Contains(b, []byte(text)) {
+			return true, nil
+		}
+		if err == io.EOF {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		kept = copy(buf, b[max(0, len(b)-len(text)+1):])
+	}
 }
 
 // endOfLines returns the offset after the last newline of a file.

@@ -165,6 +165,37 @@ func TestOpenGoesOn(t *testing.T) {
 	}
 }
 
+// TestOpenFindsNumbers opens what the newest segment alone does not tell.
+func TestOpenFindsNumbers(t *testing.T) {
+	event := func(seq, eseq int) string {
+		return fmt.Sprintf(`{"v":1,"seq":%d,"eseq":%d,"stream":"event","msg":"x"}`, seq, eseq)
+	}
+	for _, row := range []struct {
+		name      string
+		files     map[string]string
+		seq, eseq uint64
+	}{
+		{"an empty newest segment", map[string]string{segment(1): joined(line(1), event(2, 1)), segment(3): ""}, 2, 1},
+		{"no event in the newest segments", map[string]string{segment(1): joined(event(1, 1), event(2, 2)), segment(3): joined(line(3)), segment(4): joined(line(4))}, 4, 2},
+		{"no event at all", map[string]string{segment(1): joined(line(1)), segment(2): joined(line(2))}, 2, 0},
+		{"lines in disorder", map[string]string{segment(1): joined(event(3, 2), line(1), event(2, 1))}, 3, 2},
+		{"damaged lines at the end", map[string]string{segment(1): joined(line(1), line(2)[:9], line(3)[:9])}, 3, 0},
+		{"a damaged line whose number is there", map[string]string{segment(1): joined(line(1), line(2)[:30])}, 2, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := open(t, store(t, row.files), format.Options{})
+			defer w.Close()
+			if seq, eseq := w.Last(); seq != row.seq || eseq != row.eseq {
+				t.Errorf("Last = %d, %d, want %d, %d", seq, eseq, row.seq, row.eseq)
+			}
+		})
+	}
+	_, err := format.Open(store(t, map[string]string{segment(1): joined(line(1), `{"v":2,"seq":2}`)}), format.Options{})
+	if !errors.Is(err, format.ErrVersion) {
+		t.Errorf("Open after a newer program = %v, want ErrVersion", err)
+	}
+}
+
 func TestRestoreKeepsNumbers(t *testing.T) {
 	dir := t.TempDir()
 	w := open(t, dir, format.Options{})

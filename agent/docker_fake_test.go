@@ -22,7 +22,6 @@ type fakeDocker struct {
 	subs       map[chan []byte]chan struct{} // stream to its end
 	containers map[string]map[string]any
 	server     *http.Server
-	raw        bool // send lines as they are, without a daemon's care
 }
 
 type fakeEvent struct {

@@ -12,6 +12,7 @@ import (
 
 	"shiplog/format"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 )
@@ -26,7 +27,7 @@ func (s *dockerSource) inspect(ctx context.Context, id string) (format.Container
 	defer cancel()
 	i, err := cli.ContainerInspect(ctx, id)
 	switch {
-	case client.IsErrNotFound(err):
+	case cerrdefs.IsNotFound(err):
 		return format.Container{}, format.ErrNoContainer
 	case err != nil && strings.Contains(strings.ToLower(err.Error()), "multiple ids"):
 		return format.Container{}, format.ErrAmbiguous
@@ -59,7 +60,7 @@ func (s *dockerSource) list(ctx context.Context) ([]format.Container, error) {
 	var out []format.Container
 	for _, c := range all {
 		i, err := cli.ContainerInspect(ctx, c.ID)
-		if client.IsErrNotFound(err) || err == nil && (i.ContainerJSONBase == nil || i.State == nil) {
+		if cerrdefs.IsNotFound(err) || err == nil && (i.ContainerJSONBase == nil || i.State == nil) {
 			continue
 		}
 		if err != nil {

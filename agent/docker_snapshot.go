@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/volume"
@@ -48,7 +49,7 @@ func takeSnapshot(ctx context.Context, cli *client.Client, now func() time.Time)
 	for _, c := range list {
 		i, err := cli.ContainerInspect(ctx, c.ID)
 		switch {
-		case client.IsErrNotFound(err):
+		case cerrdefs.IsNotFound(err):
 			continue // gone since the listing; its destroy event tells
 		case err != nil:
 			return nil, fmt.Errorf("inspect container %s: %w", shortID(c.ID), err)

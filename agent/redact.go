@@ -126,7 +126,7 @@ func redactWords(s string, depth int) string {
 		word := s[:wordEnd(s, last)]
 		s = s[len(word):]
 		if word != "" {
-			out.WriteString(args.redact(word, depth))
+			out.WriteString(args.redact(word, depth, false))
 		}
 	}
 	return out.String()
@@ -157,8 +157,8 @@ type argState struct {
 	mysql bool // a client of the mysql family: -p is followed by the password
 }
 
-// redact handles one word of a command line.
-func (a *argState) redact(word string, depth int) string {
+// redact handles one word of a command line. whole: it is an element of a list, in which spaces need no quotes.
+func (a *argState) redact(word string, depth int, whole bool) string {
 	bare := strings.TrimLeft(word, `"'`)
 	lead := word[:len(word)-len(bare)]
 	if base := bare[strings.LastIndexByte(bare, '/')+1:]; strings.HasPrefix(base, "mysql") || strings.HasPrefix(base, "mariadb") || base == "sshpass" {
@@ -179,7 +179,10 @@ func (a *argState) redact(word string, depth int) string {
 		}
 		return lead + bare[:len(name)+1] + space + redacted
 	}
-	if strings.ContainsFunc(word, unicode.IsSpace) {
+	switch spaced := strings.ContainsFunc(word, unicode.IsSpace); {
+	case spaced && whole:
+		return redactWords(word, depth+1)
+	case spaced:
 		return redactQuoted(word, depth)
 	}
 	a.hide = strings.HasPrefix(bare, "-") && secretName(strings.TrimLeft(bare, "-")) && !strings.ContainsAny(bare, "=:/")
@@ -216,7 +219,7 @@ func redactArgs(args []string) []string {
 	out := make([]string, len(args))
 	var state argState
 	for i, a := range args {
-		out[i] = state.redact(reAuthHead.ReplaceAllString(redactValue(a), "${1}${2}"+redacted), 0)
+		out[i] = state.redact(reAuthHead.ReplaceAllString(redactValue(a), "${1}${2}"+redacted), 0, true)
 	}
 	return out
 }

@@ -51,11 +51,11 @@ const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.abcdefghijk"
 
 func TestRedactJSON(t *testing.T) {
 	in := `{"b":1,"a":1.50,"environment":{"PATH":"/hunter2","N":"hunter2"},"metadata":{"fds":{"0":"hunter2","control":"hunter2"},` +
-		`"command":["mysql","--password","hunter2","-phunter2","sh -c \"x --token hunter2\""],"env":["A=hunter2"],` +
+		`"command":["mysql","--password","hunter2","-phunter2","sh -c \"x --token hunter2\"","A_KEY=hunter2 hunter2","app --token hunter2 \"x y\""],"env":["A=hunter2"],` +
 		`"api_key":{"deep":["hunter2",7]},"token":12345,"ok":true,"nil":null,"url":"https://u:hunter2@h/p","jwt":"` + jwt + `"},"u":"<é>"}`
 	out := string(redactJSON([]byte(in)))
 	want := `{"b":1,"a":1.50,"environment":{"PATH":"[redacted]","N":"[redacted]"},"metadata":{"fds":{"0":"[redacted]","control":"[redacted]"},` +
-		`"command":["mysql","--password","[redacted]","-p[redacted]","sh -c \"x --token [redacted]\""],"env":["[redacted]"],` +
+		`"command":["mysql","--password","[redacted]","-p[redacted]","sh -c \"x --token [redacted]\"","A_KEY=[redacted]","app --token [redacted] \"x y\""],"env":["[redacted]"],` +
 		`"api_key":{"deep":["[redacted]","[redacted]"]},"token":"[redacted]","ok":true,"nil":null,"url":"https://[redacted]@h/p","jwt":"[redacted]"},"u":"<é>"}`
 	if out != want {
 		t.Errorf("redactJSON\n = %s\nwant %s", out, want)

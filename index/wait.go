@@ -71,7 +71,9 @@ func (b *bell) watch(stop <-chan struct{}) {
 	}()
 	for {
 		if w == nil {
-			w = newWatcher(b.dir)
+			if w = newWatcher(b.dir); w != nil {
+				b.ring() // what was appended before the watcher was there
+			}
 		}
 		again, events, errs := blindTick, make(chan fsnotify.Event), make(chan error)
 		if w != nil {

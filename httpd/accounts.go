@@ -160,8 +160,7 @@ func (a *Accounts) AccessKey(ak string) (AccessKey, bool) {
 	if !ok {
 		return AccessKey{}, false
 	}
-	k := st.file.AccessKeys[i]
-	return AccessKey{AK: k.AK, SK: k.SK, User: k.User, Project: k.Project}, true
+	return AccessKey(st.file.AccessKeys[i]), true
 }
 
 // KeystoneURI is the identity service named in refusals of the OpenStack dialects; may be empty.

@@ -31,16 +31,6 @@ func (p params) get(name string) string {
 	return v
 }
 
-// first returns the value of the first of names that is not absent, with that name.
-func (p params) first(names ...string) (name, value string) {
-	for _, n := range names {
-		if v := p.get(n); v != "" {
-			return n, v
-		}
-	}
-	return names[0], ""
-}
-
 // integer returns the integer called name, or fallback when it is absent. The error names the parameter.
 func (p params) integer(fallback int64, names ...string) (int64, error) {
 	for _, n := range names {

@@ -220,7 +220,6 @@ func TestLoginsAreShownOnlyWhenAskedFor(t *testing.T) {
 
 func TestDamageIsTold(t *testing.T) {
 	b := newBox(t, "", nil)
-	cookie := b.cookie("admin")
 	b.append(operation("one"))
 	b.stop()
 	segments, err := filepath.Glob(filepath.Join(b.dir, "log", "0*.jsonl"))
@@ -236,7 +235,7 @@ func TestDamageIsTold(t *testing.T) {
 	}
 	f.Close()
 	b.start()
-	cookie = b.cookie("admin")
+	cookie := b.cookie("admin")
 	b.append(operation("two"))
 	if rows := b.list("", cookie); len(rows) != 2 {
 		t.Errorf("list = %v, want both intact records", rows)

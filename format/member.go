@@ -2,7 +2,9 @@ package format
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"slices"
 )
 
@@ -28,6 +30,14 @@ func (s *scanner) line(f *Fields, x *extras) bool {
 
 // name takes a member's name and the colon.
 func (s *scanner) name() ([]byte, bool) {
+	if b := s.b[s.i:]; len(b) >= 11 && b[0] == '"' { // names are short: one look finds the end of most
+		x := binary.LittleEndian.Uint64(b[1:])
+		n := bits.TrailingZeros64(stops(x)) / 8
+		if x&highs == 0 && b[1+n] == '"' && b[2+n] == ':' {
+			s.i += n + 3
+			return b[1 : 1+n], true
+		}
+	}
 	from, to, odd := s.str()
 	key := s.b[from:to]
 	if odd != 0 {
@@ -73,18 +83,16 @@ func (s *scanner) null() bool { return s.peek() == 'n' && s.word("null") }
 
 // count takes a number that counts something.
 func (s *scanner) count(n *uint64) bool {
-	*n = 0
-	if s.null() {
+	var ok bool
+	if *n, ok = s.uint(); ok {
 		return true
 	}
-	var ok bool
-	*n, ok = s.uint()
-	return ok
+	return !isDigit(s.b[s.i-1]) && s.null() // no digit was taken
 }
 
 // optional takes a string or null.
 func (s *scanner) optional(v *Value) bool {
-	if s.peek() != '"' {
+	if (s.i >= len(s.b) || s.b[s.i] != '"') && s.peek() != '"' {
 		*v = Value{}
 		return s.null()
 	}

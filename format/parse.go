@@ -72,7 +72,8 @@ func (t text) of(v Value) string {
 // scanLine is the one reader of lines; x is nil when only the fields are wanted.
 func scanLine(line []byte, f *Fields, x *extras) error {
 	line = trimmed(line)
-	*f = Fields{Line: line}
+	*f = Fields{} // and not with Line in it: that would be made elsewhere and copied, a kilobyte each time
+	f.Line = line
 	s := scanner{b: line}
 	if !s.line(f, x) || !s.end() {
 		return s.failure()

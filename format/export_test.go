@@ -14,7 +14,7 @@ type Faults struct {
 
 	// Hook sees the kind (create, open, write, sync, truncate, rename, syncdir) and the number of the operation
 	// from 1. An error fails it; a write keeps only the first keep bytes then.
-	Hook func(kind string, n int) (err error, keep int)
+	Hook func(kind string, n int) (keep int, err error)
 	// Free is what the disk says of itself; nil: plenty.
 	Free func() (free, total uint64)
 }
@@ -28,7 +28,7 @@ func (f *Faults) Options(o Options) Options {
 			if flag&os.O_CREATE != 0 {
 				kind = "create"
 			}
-			if err, _ := f.step(kind); err != nil {
+			if _, err := f.step(kind); err != nil {
 				return nil, &os.PathError{Op: kind, Path: path, Err: err}
 			}
 			opened, err := real.open(path, flag)
@@ -38,13 +38,13 @@ func (f *Faults) Options(o Options) Options {
 			return &faultyFile{opened, f}, nil
 		},
 		rename: func(from, to string) error {
-			if err, _ := f.step("rename"); err != nil {
+			if _, err := f.step("rename"); err != nil {
 				return err
 			}
 			return real.rename(from, to)
 		},
 		syncDir: func(path string) error {
-			if err, _ := f.step("syncdir"); err != nil {
+			if _, err := f.step("syncdir"); err != nil {
 				return err
 			}
 			return real.syncDir(path)
@@ -60,7 +60,7 @@ func (f *Faults) Options(o Options) Options {
 	return o
 }
 
-func (f *Faults) step(kind string) (error, int) {
+func (f *Faults) step(kind string) (keep int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.count == nil {
@@ -69,7 +69,7 @@ func (f *Faults) step(kind string) (error, int) {
 	f.count[kind]++
 	f.total++
 	if f.Hook == nil {
-		return nil, 0
+		return 0, nil
 	}
 	return f.Hook(kind, f.total)
 }
@@ -94,7 +94,7 @@ type faultyFile struct {
 }
 
 func (f *faultyFile) Write(b []byte) (int, error) {
-	err, keep := f.f.step("write")
+	keep, err := f.f.step("write")
 	if err == nil {
 		return f.file.Write(b)
 	}
@@ -106,14 +106,14 @@ func (f *faultyFile) Write(b []byte) (int, error) {
 }
 
 func (f *faultyFile) Sync() error {
-	if err, _ := f.f.step("sync"); err != nil {
+	if _, err := f.f.step("sync"); err != nil {
 		return err
 	}
 	return nil // these tests cut no power
 }
 
 func (f *faultyFile) Truncate(size int64) error {
-	if err, _ := f.f.step("truncate"); err != nil {
+	if _, err := f.f.step("truncate"); err != nil {
 		return err
 	}
 	return f.file.Truncate(size)

@@ -122,14 +122,14 @@ func TestFailTheNthOperation(t *testing.T) {
 		t.Run(fault.name, func(t *testing.T) {
 			for n := 1; ; n++ {
 				failed := false
-				f := &format.Faults{Hook: func(kind string, i int) (error, int) {
+				f := &format.Faults{Hook: func(kind string, i int) (int, error) {
 					if i == n || fault.ever && i > n && i < n+40 {
 						if fault.only == "" || strings.Contains(fault.only, kind) {
 							failed = true
-							return fault.err, fault.keep
+							return fault.keep, fault.err
 						}
 					}
-					return nil, 0
+					return 0, nil
 				}}
 				dir := t.TempDir()
 				var acked []string
@@ -283,11 +283,11 @@ func TestRunEndsABadState(t *testing.T) {
 		dir := t.TempDir()
 		var bad atomic.Bool
 		bad.Store(true)
-		f := &format.Faults{Hook: func(kind string, n int) (error, int) {
+		f := &format.Faults{Hook: func(kind string, n int) (int, error) {
 			if bad.Load() && kind == "write" {
-				return syscall.EROFS, 0
+				return 0, syscall.EROFS
 			}
-			return nil, 0
+			return 0, nil
 		}}
 		w := open(t, dir, f.Options(format.Options{}))
 		go w.Run(t.Context())
@@ -314,12 +314,12 @@ func TestRunEndsABadState(t *testing.T) {
 func TestSyncErrorKeepsEveryLine(t *testing.T) {
 	dir := t.TempDir()
 	fail := false
-	f := &format.Faults{Hook: func(kind string, n int) (error, int) {
+	f := &format.Faults{Hook: func(kind string, n int) (int, error) {
 		if fail && kind == "sync" {
 			fail = false
-			return syscall.EIO, 0
+			return 0, syscall.EIO
 		}
-		return nil, 0
+		return 0, nil
 	}}
 	w := open(t, dir, f.Options(format.Options{}))
 	mustAppend(t, w, "durable")

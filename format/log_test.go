@@ -130,12 +130,10 @@ func TestReadWhatToolsAndCrashesLeave(t *testing.T) {
 // TestReadFromAnywhere compares every start in both directions with the whole list, over several blocks.
 func TestReadFromAnywhere(t *testing.T) {
 	var text [3]bytes.Buffer
-	var all []uint64
 	rng := rand.New(rand.NewPCG(1, 2))
 	for i := 1; i <= 3000; i++ {
 		r := format.Record{Seq: uint64(i), Stream: format.StreamLog, Msg: strings.Repeat("x", rng.IntN(600))}
 		text[(i-1)/1000].Write(format.AppendLine(nil, &r))
-		all = append(all, uint64(i))
 	}
 	l := openLog(t, store(t, map[string]string{segment(1): text[0].String(), segment(1001): text[1].String(), segment(2001): text[2].String()}))
 	for range 200 {

@@ -32,6 +32,9 @@ func benchRecords(b *testing.B) int {
 func benchLog(b *testing.B) (dir string, n int) {
 	b.Helper()
 	n = benchRecords(b)
+	if dir := os.Getenv("SHIPLOG_BENCH_DATA"); dir != "" { // made before: go run ./scripts/workload -data
+		return dir, n
+	}
 	dir = filepath.Join(b.TempDir(), "data")
 	cmd := exec.Command("go", "run", "shiplog/scripts/workload", "-n", strconv.Itoa(n), "-data", dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -81,7 +84,7 @@ func benchQueries(n int) []struct {
 
 func BenchmarkQueries(b *testing.B) {
 	dir, n := benchLog(b)
-	x, err := Open(dir, Options{Dir: filepath.Join(b.TempDir(), "index")})
+	x, err := Open(dir, Options{Dir: filepath.Join(dir, "index")})
 	if err != nil {
 		b.Fatal(err)
 	}

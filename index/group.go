@@ -39,7 +39,10 @@ func (x *Index) Group(ctx context.Context, q Query, by Field) ([]Group, error) {
 	r := x.newRun(ctx, q)
 	counts := make(map[groupKey]int)
 	r.group = &grouping{by: by, counts: counts}
-	if err := r.walk(snap, nil); err != nil {
+	r.buf = x.takeBuffer()
+	err = r.walk(snap, nil)
+	x.giveBuffer(r.buf)
+	if err != nil {
 		return nil, err
 	}
 	out := make([]Group, 0, len(counts))

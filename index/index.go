@@ -28,11 +28,12 @@ type Index struct {
 	log  *format.Log
 	text chan struct{} // one slot for each text search that may run at a time
 
-	cache  cache
-	shards shards
-	kick   chan struct{} // Run: an index was set aside
-	bell   bell
-	count  counters
+	cache   cache
+	buffers sync.Pool // of *[]byte, for run.buf
+	shards  shards
+	kick    chan struct{} // Run: an index was set aside
+	bell    bell
+	count   counters
 
 	// mu is held while files are looked at and read on: who comes second finds it done.
 	mu     sync.Mutex

@@ -37,6 +37,7 @@ type run struct {
 	group   *grouping // nil: only the number counts
 
 	file  *os.File // the segment being read; nil: not opened yet
+	keep  *arena   // lines are copied there before they are scanned; nil: they need not stay
 	buf   []byte
 	lines []lineRef
 	rec   format.Fields
@@ -59,6 +60,27 @@ func (x *Index) newRun(ctx context.Context, q Query) *run {
 		r.probes = 4 // a text that is common is found in them; 4 blocks cost less than to ask Bleve
 	}
 	return r
+}
+
+// arena holds copies of lines, many in one allocation.
+type arena struct{ block []byte }
+
+const arenaBlock = 16 << 10
+
+func (a *arena) copy(line []byte) []byte {
+	if cap(a.block)-len(a.block) < len(line) {
+		a.block = make([]byte, 0, max(arenaBlock, len(line)))
+	}
+	at := len(a.block)
+	a.block = append(a.block, line...)
+	return a.block[at:len(a.block):len(a.block)]
+}
+
+// undo takes back the last copy. A nil arena copied nothing.
+func (a *arena) undo(line []byte) {
+	if a != nil {
+		a.block = a.block[:len(a.block)-len(line)]
+	}
 }
 
 // emitter takes one match; false ends the run. nil only counts.
@@ -315,7 +337,11 @@ func (r *run) give(p *plan, emit emitter) (stop bool, err error) {
 		slices.Reverse(r.lines)
 	}
 	for _, l := range r.lines {
-		if err := format.ScanLine(r.buf[l.from:l.to], &r.rec); err != nil {
+		line := r.buf[l.from:l.to]
+		if r.keep != nil {
+			line = r.keep.copy(line)
+		}
+		if err := format.ScanLine(line, &r.rec); err != nil {
 			return false, fmt.Errorf("%w: record %d: %w", errStale, l.seq, err)
 		}
 		hit := r.rec.Seq == l.seq && r.m.match(&r.rec)
@@ -324,6 +350,7 @@ func (r *run) give(p *plan, emit emitter) (stop bool, err error) {
 		}
 		switch {
 		case !hit:
+			r.keep.undo(line)
 		case emit == nil:
 			r.matches++
 			r.group.line(&r.rec)

@@ -32,20 +32,17 @@ func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
 		r.left = q.Limit + 1
 		page.Hits = make([]Hit, 0, min(q.Limit, 1024))
 	}
-	var block []byte // lines are copied into blocks of many
+	r.keep = new(arena)
+	r.buf = x.takeBuffer()
 	err = r.walk(snap, func(f *format.Fields) bool {
 		if q.Limit > 0 && len(page.Hits) == q.Limit {
 			page.More = true
 			return false
 		}
-		if cap(block)-len(block) < len(f.Line) {
-			block = make([]byte, 0, max(16<<10, len(f.Line)))
-		}
-		at := len(block)
-		block = append(block, f.Line...)
-		page.Hits = append(page.Hits, Hit{})
-		return format.ScanLine(block[at:len(block):len(block)], &page.Hits[len(page.Hits)-1].Fields) == nil
+		page.Hits = append(page.Hits, Hit{*f})
+		return true
 	})
+	x.giveBuffer(r.buf)
 	page.Damaged = r.damaged
 	return page, err
 }
@@ -84,8 +81,25 @@ func (x *Index) Count(ctx context.Context, q Query) (int, error) {
 	}
 	q.Offset, q.Limit = 0, 0
 	r := x.newRun(ctx, q)
+	r.buf = x.takeBuffer()
 	err = r.walk(snap, nil)
+	x.giveBuffer(r.buf)
 	return r.matches, err
+}
+
+// takeBuffer and giveBuffer save clearing a buffer of some 100 KiB for each search. [Index.Each] does
+// without: its caller may still look at the last record when the loop has ended.
+func (x *Index) takeBuffer() []byte {
+	if b, ok := x.buffers.Get().(*[]byte); ok {
+		return *b
+	}
+	return nil
+}
+
+func (x *Index) giveBuffer(b []byte) {
+	if b = b[:0]; cap(b) <= 2*maxSpan {
+		x.buffers.Put(&b)
+	}
 }
 
 // probe tells whether the next block is searched without asking Bleve.

@@ -106,8 +106,8 @@ func explainSocket(path, group string, err error) error {
 			group = g.Name
 		}
 	}
-	return fmt.Errorf("open %s: permission denied; add the user to group %s (usermod -aG %s USER) and start shiplog again: %w",
-		path, group, group, fs.ErrPermission)
+	return fmt.Errorf("open %s: %w; add the user to group %s (usermod -aG %s USER) and start shiplog again",
+		path, fs.ErrPermission, group, group)
 }
 
 // openEvents asks for the raw stream of events: from since on, and without end when until is zero. The

@@ -46,27 +46,31 @@ type dockerKey struct {
 
 func (e *dockerEvent) key() dockerKey { return dockerKey{e.At.UnixNano(), e.Type, e.Verb, e.ID} }
 
-// known are the members that a record has another place for. status, id and from repeat Action, Actor.ID and
-// the image; newer engines leave them out.
-var dockerMembers = map[string]bool{
-	"status": true, "id": true, "from": true, "Type": true, "Action": true, "Actor": true,
-	"scope": true, "time": true, "timeNano": true,
+// dockerWire is an event as it comes. Status, ID and From repeat Action, Actor.ID and the image; newer
+// engines leave them out.
+type dockerWire struct {
+	Status, ID, From json.RawMessage
+	Type, Action     string
+	Actor            struct {
+		ID         string
+		Attributes map[string]string
+	}
+	Scope    string `json:"scope"`
+	Time     int64  `json:"time"`
+	TimeNano int64  `json:"timeNano"`
 }
 
 // parseDocker decodes an event and takes the secrets out of it.
 func parseDocker(raw []byte) (*dockerEvent, error) {
-	var in struct {
-		Type, Action string
-		Actor        struct {
-			ID         string
-			Attributes map[string]string
+	var in dockerWire
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	more := dec.Decode(&in) != nil || dec.More()
+	if more {
+		in = dockerWire{}
+		if err := json.Unmarshal(raw, &in); err != nil {
+			return nil, fmt.Errorf("decode docker event: %w", err)
 		}
-		Scope    string `json:"scope"`
-		Time     int64  `json:"time"`
-		TimeNano int64  `json:"timeNano"`
-	}
-	if err := json.Unmarshal(raw, &in); err != nil {
-		return nil, fmt.Errorf("decode docker event: %w", err)
 	}
 	if in.Type == "" || in.Action == "" {
 		return nil, errors.New("decode docker event: no type or no action")
@@ -81,20 +85,35 @@ func parseDocker(raw []byte) (*dockerEvent, error) {
 	default:
 		return nil, errors.New("decode docker event: no time")
 	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &all); err != nil {
-		return nil, fmt.Errorf("decode docker event: %w", err)
-	}
-	for name, v := range all {
-		if !dockerMembers[name] {
-			if e.Extra == nil {
-				e.Extra = map[string]json.RawMessage{}
-			}
-			e.Extra[name] = redactMember(name, v)
-		}
+	if more {
+		e.keepUnknown(raw)
 	}
 	e.redact(in.Actor.Attributes)
 	return e, nil
+}
+
+// keepUnknown keeps the members that this version does not know.
+func (e *dockerEvent) keepUnknown(raw []byte) {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(raw, &all) != nil {
+		return
+	}
+	for _, name := range []string{"status", "id", "from", "Type", "Action", "scope", "time", "timeNano"} {
+		delete(all, name)
+	}
+	var actor map[string]json.RawMessage
+	if json.Unmarshal(all["Actor"], &actor) == nil {
+		delete(all, "Actor")
+		delete(actor, "ID")
+		delete(actor, "Attributes")
+		for name, v := range actor {
+			all["Actor."+name] = v
+		}
+	}
+	e.Extra = make(map[string]json.RawMessage, len(all))
+	for name, v := range all {
+		e.Extra[name] = redactMember(name, v)
+	}
 }
 
 func (e *dockerEvent) redact(attr map[string]string) {

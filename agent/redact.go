@@ -68,6 +68,9 @@ var (
 	reAuthHead = regexp.MustCompile(`(?i)\b(bearer|basic|authorization:|x-[a-z-]*(?:key|token|auth|secret)[a-z-]*:|cookie:)(\s*)(?:(bearer|basic|token)\s+)?[^\s"']+`)
 )
 
+// tokenMarks are what reCloudKey cannot match without: most values have none, and a search is quicker.
+var tokenMarks = []string{"AKIA", "ASIA", "gh", "glpat-", "xox", "sk-"}
+
 // redactValue replaces the secrets that can be told by their looks and keeps the rest.
 func redactValue(s string) string {
 	if len(s) < 6 {
@@ -82,7 +85,11 @@ func redactValue(s string) string {
 	if strings.Contains(s, "://") {
 		s = reUserinfo.ReplaceAllString(s, "${1}"+redacted+"@")
 	}
-	s = reCloudKey.ReplaceAllString(s, redacted)
+	for _, mark := range tokenMarks {
+		if strings.Contains(s, mark) {
+			return reCloudKey.ReplaceAllString(s, redacted)
+		}
+	}
 	return s
 }
 
@@ -102,6 +109,14 @@ func redactText(s string) string {
 	return redactValue(s)
 }
 
+// redactHeaders replaces the values of HTTP headers that carry secrets, and what follows bearer or basic.
+func redactHeaders(s string) string {
+	if !strings.ContainsAny(s, ": ") {
+		return s
+	}
+	return reAuthHead.ReplaceAllString(s, "${1}${2}"+redacted)
+}
+
 // redactCommand keeps a command line but for the values of secret flags, variables and headers:
 // --password x, --token=x, -pSECRET of the mysql family, FOO_SECRET=x, "Authorization: Bearer x".
 func redactCommand(s string) string { return redactWords(s, 0) }
@@ -111,7 +126,7 @@ const maxQuoted = 4
 
 func redactWords(s string, depth int) string {
 	s = redactValue(s)
-	s = reAuthHead.ReplaceAllString(s, "${1}${2}"+redacted)
+	s = redactHeaders(s)
 	var out strings.Builder
 	out.Grow(len(s))
 	var args argState
@@ -219,7 +234,7 @@ func redactArgs(args []string) []string {
 	out := make([]string, len(args))
 	var state argState
 	for i, a := range args {
-		out[i] = state.redact(reAuthHead.ReplaceAllString(redactValue(a), "${1}${2}"+redacted), 0, true)
+		out[i] = state.redact(redactHeaders(redactValue(a)), 0, true)
 	}
 	return out
 }

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -64,14 +63,18 @@ func (p *Program) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(p.Stderr, opts))
 }
 
-// openIndex opens the index of the data directory. Where it cannot be kept on disk it is kept in memory.
+// openIndex opens the index of the data directory. Where it cannot be written, what is there is used and
+// the rest is kept in memory.
 func (d *daemon) openIndex(readOnly bool) error {
 	dir := d.indexDir
 	if !readOnly && dir != "" {
 		if err := writable(dir); err != nil {
-			d.log.Warn("the index is kept in memory", "err", err)
-			dir = ""
+			d.log.Warn("new parts of the index are kept in memory", "err", err)
+			readOnly = true
 		}
+	}
+	if _, err := os.Stat(dir); dir != "" && err != nil {
+		dir = ""
 	}
 	x, err := index.Open(d.dir, index.Options{Dir: dir, ReadOnly: readOnly, Logger: d.log})
 	d.index = x
@@ -172,10 +175,10 @@ func (d *daemon) socket(ctx context.Context) error {
 
 // catchUp lets the index read what was appended last.
 func (d *daemon) catchUp() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	_, _, err := d.index.Last(ctx)
-	return err
+	if ok, why := d.index.Ready(); !ok {
+		d.log.Warn("the index is not complete; the next start goes on with it", "reasons", why)
+	}
+	return nil
 }
 
 func (d *daemon) appendFunc() func(context.Context, ...*format.Record) error {

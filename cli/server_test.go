@@ -28,10 +28,15 @@ var passwordNote = regexp.MustCompile(`^user admin, password ([a-z0-9]{20}) `)
 // startServer starts a command and waits until it listens.
 func startServer(t *testing.T, args ...string) *server {
 	t.Helper()
+	return startServerOn(t, "127.0.0.1:0", args...)
+}
+
+func startServerOn(t *testing.T, listen string, args ...string) *server {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	s := &server{stderr: new(bytes.Buffer)}
-	p := &Program{Args: append(args, "--listen", "127.0.0.1:0"), Env: func(string) string { return "" }, Stdin: strings.NewReader(""), Stdout: in, Stderr: s.stderr}
+	p := &Program{Args: append(args, "--listen", listen), Env: func(string) string { return "" }, Stdin: strings.NewReader(""), Stdout: in, Stderr: s.stderr}
 	ended := make(chan int, 1)
 	go func() {
 		status := p.Run(ctx)
@@ -188,6 +193,26 @@ func TestServeBesideRunWritesThroughItsSocket(t *testing.T) {
 	s := startServer(t, "serve", "--data", dir)
 	s.want(t, "POST", v2+"/login", "username=admin&password="+run.password, 200)
 	s.want(t, "DELETE", v2+"/log", "", 200, `"records": 0`)
+}
+
+func TestServeUsesWhatItMayNotWrite(t *testing.T) {
+	dir := t.TempDir()
+	must(t, "", "import", "--data", dir, "--format", "qnap-csv", filepath.Join("..", "agent", "testdata", "qnap", "v2-log.csv"))
+	must(t, "", "seal", "--data", dir)
+	if err := os.WriteFile(filepath.Join(dir, "index"), nil, 0o400); err != nil { // no folder can be made here
+		t.Fatal(err)
+	}
+	s := startServer(t, "serve", "--data", dir)
+	s.want(t, "POST", v2+"/login", "username=admin&password="+s.password, 200)
+	s.want(t, "GET", v2+"/log?text=NEW_TEST&limit=1", "", 200, "Registry remove: new_test")
+	s.want(t, "GET", "/readyz", "", 200)
+}
+
+func TestListeningForOthersIsSaid(t *testing.T) {
+	s := startServerOn(t, "0.0.0.0:0", "run", "--data", t.TempDir(), "--docker", "none", "--incus", "none")
+	if status := s.stop(); status != exitOK || !strings.Contains(s.stderr.String(), "unencrypted") {
+		t.Errorf("run on all addresses = exit %d and says %q, want a warning", status, s.stderr)
+	}
 }
 
 func TestDemo(t *testing.T) {

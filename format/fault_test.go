@@ -304,7 +304,7 @@ func TestRunEndsABadState(t *testing.T) {
 			t.Errorf("State = %s, want ok", s.State)
 		}
 		closed(t, w)
-		if msgs, _ := messages(t, dir); len(msgs) != 1 || !strings.Contains(msgs[0], "1 records were refused") {
+		if msgs, _ := messages(t, dir); len(msgs) != 1 || !strings.Contains(msgs[0], "1 record was refused") {
 			t.Errorf("log = %q, want one record that says what was refused", msgs)
 		}
 	})

@@ -186,8 +186,15 @@ func (w *Writer) outageNotice() *Record {
 		action, what = "log.full", "The disk was full"
 	}
 	const layout = "2006-01-02 15:04:05"
-	msg := fmt.Sprintf("%s from %s to %s UTC: %d records were refused.", what, h.from.Format(layout), to.Format(layout), h.refused)
+	msg := fmt.Sprintf("%s from %s to %s UTC: %s refused.", what, h.from.Format(layout), to.Format(layout), counted(h.refused))
 	return notice(LevelWarn, action, msg, map[string]any{"from": h.from, "to": to, "refused": h.refused, "reason": h.reason})
+}
+
+func counted(records uint64) string {
+	if records == 1 {
+		return "1 record was"
+	}
+	return strconv.FormatUint(records, 10) + " records were"
 }
 
 // syncNotice says that a segment was given up.

@@ -49,7 +49,14 @@ func TestApplyContractAccounts(t *testing.T) {
 }
 
 func TestAccountsFileHoldsNoSecretsInPlainText(t *testing.T) {
-	path := contractAccounts(t)
+	a, path := emptyAccounts(t)
+	doc, err := os.ReadFile(filepath.Join("testdata", "contract", "accounts.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Apply(bytes.NewReader(doc)); err != nil {
+		t.Fatal(err)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

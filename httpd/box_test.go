@@ -3,6 +3,7 @@ package httpd
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/argon2"
 	"shiplog/format"
 	"shiplog/index"
 )
@@ -72,10 +74,26 @@ var contractAccounts = func() func(*testing.T) string {
 			if _, err := a.Apply(f); err != nil {
 				t.Fatal(err)
 			}
+			if err := a.change(cheapHashes); err != nil {
+				t.Fatal(err)
+			}
 		})
 		return path
 	}
 }()
+
+// passwords are those of the contract cases' accounts.
+var passwords = map[string]string{"admin": "admin-pw", "alice": "p@ss+1"}
+
+// cheapHashes makes logins quick: hundreds of them would take most of the tests' time.
+func cheapHashes(f *accountFile) error {
+	for i := range f.Users {
+		u, salt := &f.Users[i], []byte("0123456789abcdef")
+		key := argon2.IDKey([]byte(passwords[u.Name]), salt, 1, 8, 1, 32)
+		u.Password = "$argon2id$v=19$m=8,t=1,p=1$" + base64.RawStdEncoding.EncodeToString(salt) + "$" + base64.RawStdEncoding.EncodeToString(key)
+	}
+	return nil
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -234,7 +252,6 @@ func (b *box) do(method, path, body string, headers ...string) reply {
 // cookie logs a user of the contract cases in and returns the Cookie header's value.
 func (b *box) cookie(user string) string {
 	b.t.Helper()
-	passwords := map[string]string{"admin": "admin-pw", "alice": "p@ss+1"}
 	r := b.do("POST", "/container-station/api/v1/login", `{"username":"`+user+`","password":"`+passwords[user]+`"}`)
 	if r.status != 200 {
 		b.t.Fatalf("login %s = %d %s, want 200", user, r.status, r.body)

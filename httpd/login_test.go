@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -50,11 +51,13 @@ func TestSessionsPerUser(t *testing.T) {
 
 func TestSessionsAreBounded(t *testing.T) {
 	s := newSessions(time.Now)
-	for i := range sessionsTotal + 100 {
-		s.open(session{user: fmt.Sprint(i)})
-		if i%1000 != 0 {
-			continue
-		}
+	for i := range sessionsTotal {
+		o := session{sum: sha256.Sum256([]byte(fmt.Sprint(i))), user: fmt.Sprint(i), login: s.now(), seen: s.now()}
+		s.all[o.sum] = &o
+	}
+	id, _ := s.open(session{user: "new"})
+	if _, ok := s.find(id); !ok {
+		t.Error("the new session gave way, want the oldest to")
 	}
 	if len(s.all) > sessionsTotal {
 		t.Errorf("%d sessions, want at most %d", len(s.all), sessionsTotal)

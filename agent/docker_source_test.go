@@ -59,7 +59,7 @@ func (m *memory) count(stream format.Stream, action string) int {
 }
 
 // watch starts a source with its pump; stop ends both and waits.
-func watch(t *testing.T, o Options) (s *dockerSource, stop func()) {
+func watch(t *testing.T, o Options, queued ...int) (s *dockerSource, stop func()) {
 	t.Helper()
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -69,6 +69,9 @@ func watch(t *testing.T, o Options) (s *dockerSource, stop func()) {
 	}
 	m := &meter{s: SourceStats{Engine: format.EngineDocker}}
 	s = newDockerSource(o, m)
+	if len(queued) > 0 {
+		s.q.maxItems = queued[0] // a small queue
+	}
 	s.times = dockerTimes{first: 5 * time.Millisecond, soon: 20 * time.Millisecond, last: 20 * time.Millisecond,
 		lately: time.Minute, compare: time.Hour, confirm: 30 * time.Millisecond}
 	p := &pump{src: s, q: s.q, out: o.Writer, now: o.Now, log: o.Logger, meter: m}
@@ -222,9 +225,9 @@ func TestDockerForgot(t *testing.T) {
 func TestDockerStalledDisk(t *testing.T) {
 	f, w := newFakeDocker(t), &memory{gate: make(chan struct{})}
 	f.start(t)
-	s, _ := watch(t, Options{Writer: w, Docker: f.path})
+	s, _ := watch(t, Options{Writer: w, Docker: f.path}, 4000)
 	eventually(t, "stream", f.connected)
-	const sent = queueItems + 20_000
+	const sent = 12_000
 	now, begin := time.Now(), time.Now()
 	for i := range sent {
 		at := now.Add(time.Duration(i))

@@ -34,6 +34,8 @@ type queue struct {
 	// lost makes the record of an overflow; constant. Called by the pump.
 	lost func(overflow) []Mapped
 
+	maxItems, maxBytes int // constant
+
 	bell chan struct{} // size 1: one ring is enough for any number of items
 
 	mu      sync.Mutex
@@ -45,13 +47,13 @@ type queue struct {
 }
 
 func newQueue(key func([]byte) string, lost func(overflow) []Mapped) *queue {
-	return &queue{key: key, lost: lost, bell: make(chan struct{}, 1)}
+	return &queue{key: key, lost: lost, maxItems: queueItems, maxBytes: queueBytes, bell: make(chan struct{}, 1)}
 }
 
 // push adds an event and takes over raw. When the queue is full, the event is only counted.
 func (q *queue) push(raw []byte, obs time.Time) {
 	q.mu.Lock()
-	if len(q.items)-q.head >= queueItems || q.bytes+len(raw) > queueBytes {
+	if len(q.items)-q.head >= q.maxItems || q.bytes+len(raw) > q.maxBytes {
 		q.drop(raw, obs)
 	} else {
 		q.closeOverflow()

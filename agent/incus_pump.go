@@ -94,6 +94,7 @@ func (s *incusSource) deadline() time.Time { return s.m.w.next() }
 // flush also notes the state, so that the next start can tell what was changed meanwhile.
 func (s *incusSource) flush() []Mapped {
 	out := s.m.mapAll(s.m.w.all())
+	s.noted = "" // written in any case: it tells until when the engine was in sight
 	noted := s.note(true)
 	return append(append(out, s.m.Flush()...), noted...)
 }
@@ -106,7 +107,7 @@ func (s *incusSource) observe(e *incusEvent) {
 	if e.life == nil {
 		return
 	}
-	if s.known != nil {
+	if s.known != nil && s.m.synth == nil { // unseen changes come from a listing, which is the known state already
 		s.known.apply(e)
 	}
 	s.askPorts(e)

@@ -293,6 +293,11 @@ func ClientRecord(line []byte, uid int, now time.Time) (*format.Record, error) {
 	r.Msg = redactText(r.Msg)
 	r.Args = string(redactSame([]byte(r.Args)))
 	r.Data = redactSame(r.Data)
+	for i, m := range r.Extra {
+		if r.Extra[i].Value = redactSame(m.Value); secretName(m.Name) {
+			r.Extra[i].Value = jsonValue(redacted)
+		}
+	}
 	r.Level = r.EffectiveLevel()
 	if o := r.EffectiveOutcome(); o != format.OutcomeUnknown {
 		r.Outcome = o

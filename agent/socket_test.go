@@ -147,6 +147,12 @@ func TestSocketTakesRecords(t *testing.T) {
 			}
 			return ""
 		}},
+		{"a secret in an unknown member is hidden", `{"msg":"x","password":"hunter2","more":{"env":{"A":"hunter2"}}}`, `{"seq":%d}`, func(r *format.Record) string {
+			if len(r.Extra) != 2 || strings.Contains(string(format.AppendLine(nil, r)), "hunter2") {
+				return "two members without hunter2"
+			}
+			return ""
+		}},
 		{"unknown members survive", `{"msg":"x","note":{"a":[1,2]}}`, `{"seq":%d}`, func(r *format.Record) string {
 			if len(r.Extra) != 1 || r.Extra[0].Name != "note" {
 				return "member note"

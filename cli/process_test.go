@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"net/http"
+	"net/http/cookiejar"
+	neturl "net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,52 +41,113 @@ func startProcess(t *testing.T, args ...string) (*exec.Cmd, string) {
 	return cmd, url
 }
 
+// ledger is what was acknowledged to the clients of a server that is killed.
+type ledger struct {
+	mu      sync.Mutex
+	records map[string]uint64 // guarded by mu; number by message
+	clears  int               // guarded by mu; times that the log was cleared
+}
+
+// record writes records one after the other until killed is closed.
+func (l *ledger) record(t *testing.T, dir, name string, killed chan struct{}) {
+	for i := 0; ; i++ {
+		select {
+		case <-killed:
+			return
+		default:
+		}
+		msg := fmt.Sprintf("%s record %d", name, i)
+		out, _, status := shiplog(t, "", "record", "--data", dir, "--category", "test", "--message", msg)
+		if status != exitOK {
+			continue // not acknowledged
+		}
+		seq, err := strconv.ParseUint(strings.Trim(out, "{\"seq:}\n"), 10, 64)
+		if err != nil {
+			t.Errorf("record printed %q", out)
+			return
+		}
+		l.mu.Lock()
+		l.records[msg] = seq
+		l.mu.Unlock()
+	}
+}
+
+// clear clears the log again and again until the server is gone.
+func (l *ledger) clear(client *http.Client, url string) {
+	for {
+		req, err := http.NewRequest(http.MethodDelete, url+v2+"/log", nil)
+		if err != nil {
+			return
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			l.mu.Lock()
+			l.clears++
+			l.mu.Unlock()
+		}
+	}
+}
+
 func TestKillLosesNothingAcknowledged(t *testing.T) {
 	dir := t.TempDir()
-	acknowledged := map[string]uint64{}
+	must(t, "secret\n", "user", "add", "--data", dir, "--admin", "admin")
+	l := &ledger{records: map[string]uint64{}}
 	for round := range 5 {
-		cmd, _ := startProcess(t, "run", "--data", dir, "--docker", "none", "--incus", "none")
+		cmd, url := startProcess(t, "run", "--data", dir, "--docker", "none", "--incus", "none")
 		waitFor(t, filepath.Join(dir, "agent.sock"))
-		var mu sync.Mutex
-		var writers sync.WaitGroup
-		killed := make(chan struct{})
-		for w := range 4 {
-			writers.Go(func() {
-				for i := 0; ; i++ {
-					select {
-					case <-killed:
-						return
-					default:
-					}
-					msg := fmt.Sprintf("round %d writer %d record %d", round, w, i)
-					out, _, status := shiplog(t, "", "record", "--data", dir, "--category", "test", "--message", msg)
-					if status != exitOK {
-						continue // not acknowledged
-					}
-					seq, err := strconv.ParseUint(strings.Trim(out, "{\"seq:}\n"), 10, 64)
-					if err != nil {
-						t.Errorf("record printed %q", out)
-						return
-					}
-					mu.Lock()
-					acknowledged[msg] = seq
-					mu.Unlock()
-				}
-			})
+		jar, _ := cookiejar.New(nil) // without options it never fails
+		client := &http.Client{Jar: jar}
+		resp, err := client.PostForm(url+v2+"/login", neturl.Values{"username": {"admin"}, "password": {"secret"}})
+		if err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(60+round*35) * time.Millisecond)
+		resp.Body.Close()
+		var clients sync.WaitGroup
+		killed := make(chan struct{})
+		clients.Go(func() { l.clear(client, url) })
+		for w := range 4 {
+			clients.Go(func() { l.record(t, dir, fmt.Sprintf("round %d writer %d", round, w), killed) })
+		}
+		l.wait(8*(round+1), round+1)
+		time.Sleep(time.Duration(round*7) * time.Millisecond)
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait()
 		close(killed)
-		writers.Wait()
+		clients.Wait()
 	}
-	if len(acknowledged) == 0 {
-		t.Fatal("no record was acknowledged; the test tested nothing")
+	l.check(t, dir)
+}
+
+// wait returns when so much was acknowledged, after 10 s at the latest.
+func (l *ledger) wait(records, clears int) {
+	for range 1000 {
+		l.mu.Lock()
+		enough := len(l.records) >= records && l.clears >= clears
+		l.mu.Unlock()
+		if enough {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	out := must(t, "", "query", "--data", dir, "-o", "jsonl", "--category", "test")
-	for msg, seq := range acknowledged {
+}
+
+// check looks for everything acknowledged in the files.
+func (l *ledger) check(t *testing.T, dir string) {
+	t.Helper()
+	if len(l.records) == 0 || l.clears == 0 {
+		t.Fatalf("%d records and %d clears were acknowledged; the test tested nothing", len(l.records), l.clears)
+	}
+	out := must(t, "", "query", "--data", dir, "-o", "jsonl")
+	if got := strings.Count(out, `"action":"log.clear"`); got < l.clears {
+		t.Errorf("%d clears are in the log, want the %d acknowledged ones", got, l.clears)
+	}
+	for msg, seq := range l.records {
 		want := fmt.Sprintf(`{"v":1,"seq":%d,`, seq)
 		found := 0
 		for line := range strings.Lines(out) {
@@ -97,6 +160,42 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 		if found != 1 {
 			t.Errorf("%q was acknowledged and is there %d times, want once", msg, found)
 		}
+	}
+}
+
+func TestFollow(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 12 {
+		must(t, "", "record", "--data", dir, "--category", "test", "--message", fmt.Sprintf("old %d", i))
+	}
+	cmd := exec.Command("shiplog", "query", "--data", dir, "-f", "--text", "o")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	lines := bufio.NewScanner(out)
+	for i := 2; i < 12; i++ {
+		if want := fmt.Sprintf("old %d", i); !lines.Scan() || !strings.HasSuffix(lines.Text(), want) {
+			t.Fatalf("query -f shows %q, want %q first", lines.Text(), want)
+		}
+	}
+	must(t, "", "record", "--data", dir, "--category", "test", "--message", "unseen")
+	must(t, "", "record", "--data", dir, "--category", "test", "--message", "one")
+	must(t, "", "record", "--data", dir, "--category", "test", "--message", "two")
+	for _, want := range []string{"one", "two"} {
+		if !lines.Scan() || !strings.HasSuffix(lines.Text(), want) {
+			t.Fatalf("query -f shows %q, want %q", lines.Text(), want)
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("query -f ended with %v after an interrupt, want exit status 0", err)
 	}
 }
 

@@ -222,7 +222,7 @@ func watchIncus(t *testing.T, f *fakeIncus, dir string) *watched {
 	src := a.pumps[0].src.(*incusSource)
 	src.times = incusTimes{
 		probe: 20 * time.Millisecond, backoff: 5 * time.Millisecond, backMax: 50 * time.Millisecond, steady: time.Second,
-		reconcile: time.Hour, confirm: 20 * time.Millisecond, ping: 20 * time.Millisecond, silence: 300 * time.Millisecond,
+		reconcile: time.Hour, confirm: 20 * time.Millisecond, ping: 20 * time.Millisecond, silence: time.Second,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

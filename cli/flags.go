@@ -42,13 +42,15 @@ func (p *Program) defaultData() string {
 	if dir, _, _ := strings.Cut(p.Env("STATE_DIRECTORY"), ":"); dir != "" {
 		return dir
 	}
-	if os.Geteuid() == 0 {
-		return "/var/lib/shiplog"
+	home, state := p.Env("HOME"), p.Env("XDG_STATE_HOME")
+	switch {
+	case os.Geteuid() == 0:
+	case filepath.IsAbs(state):
+		return filepath.Join(state, "shiplog")
+	case filepath.IsAbs(home):
+		return filepath.Join(home, ".local", "state", "shiplog")
 	}
-	if dir := p.Env("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return filepath.Join(dir, "shiplog")
-	}
-	return filepath.Join(p.Env("HOME"), ".local", "state", "shiplog")
+	return "/var/lib/shiplog"
 }
 
 // choice is a flag that takes one of a few words.

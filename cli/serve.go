@@ -23,12 +23,11 @@ accounts that are not there are made for this run only.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.log = p.logger()
-			own, err := os.MkdirTemp("", "shiplog-serve-")
-			if err != nil {
-				return err
+			own, err := d.attach(cmd.Context())
+			if own != "" {
+				defer os.RemoveAll(own)
 			}
-			defer os.RemoveAll(own)
-			if err := d.attach(cmd.Context(), own); err != nil {
+			if err != nil {
 				return err
 			}
 			return d.serve(cmd.Context(), p)
@@ -41,10 +40,11 @@ accounts that are not there are made for this run only.`,
 	return cmd
 }
 
-// attach opens what serve works on. own is a directory of this process alone.
-func (d *daemon) attach(ctx context.Context, own string) error {
+// attach opens what serve works on. own is a directory for the accounts of this process alone, to be
+// removed at its end; empty when it needs none.
+func (d *daemon) attach(ctx context.Context) (own string, err error) {
 	if _, err := openLog(d.dir); err != nil {
-		return err
+		return "", err
 	}
 	socket := filepath.Join(d.dir, agent.SocketName)
 	live := listens(ctx, socket)
@@ -60,12 +60,15 @@ func (d *daemon) attach(ctx context.Context, own string) error {
 	}
 	// The index of a live directory is kept by the process that writes it.
 	if err := d.openIndex(live && !elsewhere); err != nil {
-		return err
+		return "", err
 	}
 	if _, err := os.Stat(filepath.Join(d.dir, "accounts.json")); err == nil || live {
-		return d.openAccounts(d.dir)
+		return "", d.openAccounts(d.dir)
 	}
-	return d.openAccounts(own)
+	if own, err = os.MkdirTemp("", "shiplog-serve-"); err != nil {
+		return "", err
+	}
+	return own, d.openAccounts(own)
 }
 
 // listens tells whether an agent takes records on socket.

@@ -69,23 +69,27 @@ func (s *dockerSource) restore() []Mapped {
 			}
 		}
 	}
-	// What is still held was not written either, unless it was.
-	kept := s.m.held[:0]
-	for _, h := range s.m.held {
+	s.m.keepHeld(tail.missing)
+	s.lastObs = s.now()
+	s.known = knownSince{ok: true, containers: tail.since}
+	return ms
+}
+
+// keepHeld forgets what is held but wanted no more: it was written before.
+func (m *DockerMapper) keepHeld(want func(Mapped) bool) {
+	kept := m.held[:0]
+	for _, h := range m.held {
 		var left []Mapped
-		for _, m := range h.ms {
-			if tail.missing(m) {
-				left = append(left, m)
+		for _, x := range h.ms {
+			if want(x) {
+				left = append(left, x)
 			}
 		}
 		if h.ms = left; len(left) > 0 {
 			kept = append(kept, h)
 		}
 	}
-	s.m.held = kept
-	s.lastObs = s.now()
-	s.known = knownSince{ok: true, containers: tail.since}
-	return ms
+	m.held = kept
 }
 
 // logTail is the part of the log that is read at start.

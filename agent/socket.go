@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"shiplog/format"
 )
 
 // SocketName is the socket's name in a data directory.
@@ -262,54 +260,3 @@ func shortDir(dir string) (short string, done func(), err error) {
 	}
 	return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())), func() { f.Close() }, nil
 }
-
-// ClientRecord reads a record that another program sent and fills in what it left out: the stream (log),
-// the time (now), the category (system), the actor (the user uid, when it is not negative), level and
-// outcome. What looks like a secret is redacted, all else stays as it was sent. The numbers seq and eseq
-// are shiplog's to give: a record that has one is refused. An event of a category that Container Station
-// shows gets its position.
-func ClientRecord(line []byte, uid int, now time.Time) (*format.Record, error) {
-	r := new(format.Record)
-	if err := format.ParseLine(line, r); err != nil {
-		return nil, fmt.Errorf("not a record: %w", err)
-	}
-	if r.Seq != 0 || r.Eseq != 0 {
-		return nil, errors.New("seq and eseq are given by shiplog; leave them out")
-	}
-	if r.Msg == "" && r.Action == "" && len(r.Data) == 0 {
-		return nil, errors.New("record says nothing: give it a msg, an action or data")
-	}
-	r.Obs = time.Time{}
-	if r.Stream == "" {
-		r.Stream = format.StreamLog
-	}
-	if r.Time.IsZero() {
-		r.Time = now.UTC()
-	}
-	if r.Category == "" {
-		r.Category = "system"
-	}
-	defaultActor(r, uid)
-	r.Msg = redactText(r.Msg)
-	r.Args = string(redactSame([]byte(r.Args)))
-	r.Data = redactSame(r.Data)
-	for i, m := range r.Extra {
-		if r.Extra[i].Value = redactSame(m.Value); secretName(m.Name) {
-			r.Extra[i].Value = jsonValue(redacted)
-		}
-	}
-	r.Level = r.EffectiveLevel()
-	if o := r.EffectiveOutcome(); o != format.OutcomeUnknown {
-		r.Outcome = o
-	}
-	if err := r.Validate(); err != nil {
-		return nil, err
-	}
-	if r.Stream == format.StreamEvent && shownCategories[r.Category] {
-		r.Eseq = format.NextEseq
-	}
-	return r, nil
-}
-
-// shownCategories are the categories of Container Station's events.
-var shownCategories = map[string]bool{"container": true, "image": true, "export": true, "import": true, "background": true}

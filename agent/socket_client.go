@@ -9,14 +9,9 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/user"
 	"path/filepath"
-	"reflect"
-	"strconv"
 	"syscall"
 	"time"
-
-	"shiplog/format"
 
 	"golang.org/x/sys/unix"
 )
@@ -110,65 +105,4 @@ func peerUID(conn *net.UnixConn) int {
 		}
 	})
 	return uid
-}
-
-// defaultActor names the user at the other end where the client named nobody. A client may speak for
-// somebody else, as a backup program does; then src.agent keeps who really sent it.
-func defaultActor(r *format.Record, uid int) {
-	if uid < 0 {
-		return
-	}
-	id := strconv.Itoa(uid)
-	name := id
-	if u, err := user.LookupId(id); err == nil {
-		name = u.Username
-	}
-	if r.Actor.Name == "" && r.Actor.ID == "" && (r.Actor.Type == "" || r.Actor.Type == format.ActorUser) {
-		r.Actor.Name, r.Actor.ID = name, id
-		if r.Actor.Type == "" {
-			r.Actor.Type = format.ActorUser
-		}
-		return
-	}
-	if r.Actor.Type == "" && r.Actor.Name != "" {
-		r.Actor.Type = format.ActorUser
-	}
-	if r.Src.Agent == "" && r.Actor.Name != name {
-		r.Src.Agent = "sent by " + name + " (uid " + id + ")"
-	}
-}
-
-// redactSame redacts JSON text, or any other. Text without a secret keeps its bytes.
-func redactSame(b []byte) []byte {
-	if len(b) == 0 {
-		return b
-	}
-	out := redactJSON(b)
-	var plain bytes.Buffer
-	if err := json.Compact(&plain, b); err != nil || !json.Valid(out) {
-		return out
-	}
-	if sameJSON(plain.Bytes(), out) {
-		return b
-	}
-	return out
-}
-
-// sameJSON compares two texts by what they say, numbers by their text.
-func sameJSON(a, b []byte) bool {
-	if bytes.Equal(a, b) {
-		return true
-	}
-	var x, y any
-	for _, t := range []struct {
-		text []byte
-		to   *any
-	}{{a, &x}, {b, &y}} {
-		d := json.NewDecoder(bytes.NewReader(t.text))
-		d.UseNumber()
-		if d.Decode(t.to) != nil {
-			return false
-		}
-	}
-	return reflect.DeepEqual(x, y)
 }

@@ -94,7 +94,7 @@ func BenchmarkQueries(b *testing.B) {
 	for _, bq := range benchQueries(n) {
 		b.Run(bq.name, func(b *testing.B) {
 			var took []time.Duration
-			hits := 0
+			hits, cpu := 0, cpuTime()
 			for b.Loop() {
 				start := time.Now()
 				p, err := x.Search(ctx, bq.q)
@@ -108,6 +108,7 @@ func BenchmarkQueries(b *testing.B) {
 			b.ReportMetric(float64(took[len(took)/2])/1e3, "p50-us")
 			b.ReportMetric(float64(took[len(took)*99/100])/1e3, "p99-us")
 			b.ReportMetric(float64(hits), "hits")
+			b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(len(took)), "cpu-us")
 		})
 	}
 	b.Run("count of category and user", func(b *testing.B) {
@@ -145,6 +146,23 @@ func BenchmarkQueries(b *testing.B) {
 		b.SetBytes(int64(bytes))
 	})
 	b.Logf("anonymous memory at the end: %d KiB; %+v", anonKiB(), x.Stats())
+}
+
+// BenchmarkColumns is what the first look at a segment costs.
+func BenchmarkColumns(b *testing.B) {
+	dir, n := benchLog(b)
+	cpu := cpuTime()
+	for b.Loop() {
+		x, err := Open(dir, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := x.Count(context.Background(), Query{Categories: []string{"container"}}); err != nil {
+			b.Fatal(err)
+		}
+		x.Close()
+	}
+	b.ReportMetric((cpuTime()-cpu).Seconds()*1e6/float64(n)/float64(b.N), "cpu-s/M")
 }
 
 // build makes all indexes and says what they cost.

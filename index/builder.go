@@ -17,7 +17,6 @@ type builder struct {
 	buf   []byte // scratch
 	text  []byte // the last line's folded msg
 	seqHi uint64 // highest seq so far
-	block int    // grams of this block are being collected
 }
 
 // newBuilder makes a builder; with grams it also collects the bitmaps that let a text search pass over blocks.

@@ -98,6 +98,19 @@ func (c *columns) blocks() int { return (c.rows + blockRecords - 1) / blockRecor
 
 func (c *columns) isOdd(block int) bool { return c.odd[block>>6]>>(block&63)&1 != 0 }
 
+// thin is the columns without the columns: the rollup and what it takes to ask it. It answers counts and
+// tells segments without a match while an index is still being made. nil: there is no rollup.
+func (c *columns) thin() *columns {
+	if c.cube == nil || c.seqs != nil {
+		return nil
+	}
+	t := &columns{rows: c.rows, end: c.end, seq0: c.seq0, eseq0: c.eseq0, damaged: c.damaged, doubled: c.doubled,
+		minTime: c.minTime, maxTime: c.maxTime, minEseq: c.minEseq, maxEseq: c.maxEseq, cube: c.cube}
+	t.category.dict, t.user.dict = c.category.dict, c.user.dict
+	t.action.lost, t.object.lost = true, true
+	return t
+}
+
 // memory is about how many bytes of heap the columns hold.
 func (c *columns) memory() int {
 	n := 8*len(c.seqs) + 8*len(c.times) + 4*len(c.offLow) + len(c.offTop) + len(c.bits) + 4*len(c.eseqs)

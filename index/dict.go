@@ -50,16 +50,6 @@ func (d *dict) having(part []byte, fn func(code uint32, value []byte)) {
 	}
 }
 
-// find is the code of value.
-func (d *dict) find(value []byte) (code uint32, ok bool) {
-	d.having(value, func(c uint32, v []byte) {
-		if bytes.Equal(v, value) {
-			code, ok = c, true
-		}
-	})
-	return code, ok
-}
-
 // maxDictBytes bounds one dictionary in memory. A segment of 32 MiB stays far below unless nearly every
 // record names something new; then the column saves nothing and is dropped.
 const maxDictBytes = 4 << 20

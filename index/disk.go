@@ -245,7 +245,7 @@ func (x *Index) diskOf(s *segment, id fileID) *disk {
 	switch {
 	case err == nil:
 		d.refs++
-		s.disk, s.diskState = d, diskOpen
+		s.disk, s.diskState, s.thin = d, diskOpen, nil
 		x.cache.forgetLocked(s)
 		return d
 	case errors.Is(err, os.ErrNotExist):

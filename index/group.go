@@ -84,9 +84,17 @@ func (g *grouping) begin(p *plan) {
 		return
 	}
 	k, mask := g.column(p.c)
-	if k != nil && k.lost || mask != 0 && slices.ContainsFunc(p.c.bits, func(b uint8) bool { return b&mask == 0 }) {
+	if k != nil && k.lost || mask != 0 && p.c.hasUnknown(mask) {
 		p.exact, p.counted = false, nil
 	}
+}
+
+// hasUnknown tells whether the part of some row's byte that mask picks is none of the known names.
+func (c *columns) hasUnknown(mask uint8) bool {
+	if c.cube != nil {
+		return slices.ContainsFunc(c.cube, func(r cubeRow) bool { return r.bits&mask == 0 })
+	}
+	return slices.ContainsFunc(c.bits, func(b uint8) bool { return b&mask == 0 })
 }
 
 // column is where the field stands: in a column of codes, or in a part of the byte of bits.

@@ -235,7 +235,7 @@ func (x *Index) sealed(s *segment) (*segment, error) {
 		cols.damaged += s.torn
 		cols.cube = makeCube(cols)
 		n := newSegment(x.dir, s.Segment)
-		n.id, n.cols = s.id, cols
+		n.id, n.cols, n.thin = s.id, cols, cols.thin()
 		n.mu.Lock()
 		x.cache.touch(n)
 		n.mu.Unlock()

@@ -153,6 +153,9 @@ func guard(fn func() error) (err error) {
 }
 
 func (r *run) segment(v *view, emit emitter) (stop bool, err error) {
+	if r.fromThin(v, emit) {
+		return false, nil
+	}
 	t, err := r.x.open(v)
 	if err != nil {
 		return false, err
@@ -197,6 +200,29 @@ func (r *run) segment(v *view, emit emitter) (stop bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// fromThin answers from what was kept of columns that are no longer in memory, when that is enough.
+func (r *run) fromThin(v *view, emit emitter) bool {
+	if v.cols != nil {
+		return false
+	}
+	v.seg.mu.Lock()
+	c := v.seg.thin
+	if v.seg.diskState == diskOpen || v.seg.cols != nil {
+		c = nil // there is better
+	}
+	v.seg.mu.Unlock()
+	if c == nil {
+		return false
+	}
+	p := newPlan(&r.q, r.m, c, v.after, v.below)
+	r.group.begin(p)
+	if p == nil || p.counted != nil && r.fromCube(p, emit) {
+		r.damaged += c.damaged
+		return true
+	}
+	return false
 }
 
 // fromCube answers from the rollup alone when that is enough: a count, or a page that begins beyond.

@@ -185,7 +185,7 @@ func (x *Index) open(v *view) (*table, error) {
 func (x *Index) distrust(s *segment, why error) {
 	x.cache.forget(s)
 	s.mu.Lock()
-	s.sum = summary{}
+	s.sum, s.thin = summary{}, nil
 	if s.diskState == diskOpen {
 		x.closeDisk(s, diskBad)
 		x.setAside(s, why)

@@ -45,6 +45,7 @@ type segment struct {
 	torn   int        // guarded by Index.mu: damaged lines after the last intact one of the tail
 	cols   *columns   // guarded by mu; nil: not in memory
 	sum    summary    // guarded by mu
+	thin   *columns   // guarded by mu: what is kept of cols when they are gone; nil: nothing
 	noEseq bool       // guarded by mu: the file was looked through
 
 	disk      *disk  // guarded by mu; nil unless diskState is diskOpen
@@ -117,7 +118,7 @@ func (x *Index) columns(s *segment) (*columns, error) {
 		x.cache.touch(s)
 		return s.cols, nil
 	}
-	b := newBuilder(true)
+	b := newBuilder(!x.mayWrite()) // else Run is about to make something better
 	torn, err := s.lines(x.log, b, 0, nil)
 	if err != nil {
 		return nil, err
@@ -125,6 +126,7 @@ func (x *Index) columns(s *segment) (*columns, error) {
 	b.c.damaged += torn
 	s.cols = b.view()
 	s.cols.cube = makeCube(s.cols)
+	s.thin = s.cols.thin()
 	x.cache.touch(s)
 	return s.cols, nil
 }

@@ -82,8 +82,8 @@ func watch(t *testing.T, o Options, queued ...int) (s *dockerSource, stop func()
 				if err != nil {
 					t.Errorf("capture ended with %v, want nil", err)
 				}
-			case <-time.After(10 * time.Second):
-				t.Error("capture did not end within 10s")
+			case <-time.After(time.Minute):
+				t.Error("capture did not end within a minute")
 			}
 		})
 	}
@@ -93,12 +93,12 @@ func watch(t *testing.T, o Options, queued ...int) (s *dockerSource, stop func()
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("not within 10s: %s", what)
+	t.Fatalf("not within a minute: %s", what)
 }
 
 func hexID(n int) string { return fmt.Sprintf("%064x", n+1<<40) }
@@ -228,7 +228,7 @@ func TestDockerStalledDisk(t *testing.T) {
 		at := now.Add(time.Duration(i))
 		f.emit(at.UnixNano(), event(at, "container", "top", hexID(i%3), map[string]string{"name": "c"}))
 	}
-	if took := time.Since(begin); took > 15*time.Second {
+	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("sending %d events took %v with a stalled disk", sent, took)
 	}
 	eventually(t, "all read", func() bool {

@@ -61,7 +61,7 @@ func (p *Program) export(ctx context.Context, dir string, q index.Query, format,
 		}
 		return to.end()
 	}
-	if file == "" {
+	if file == "" || file == "-" {
 		err = write(p.Stdout)
 	} else {
 		err = writeFile(file, write)

@@ -232,7 +232,8 @@ func TestIdleWritesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	time.Sleep(1500 * time.Millisecond) // start has things to write: the lock, the accounts
+	waitFor(t, filepath.Join(dir, "agent.sock"))
+	time.Sleep(1500 * time.Millisecond) // the last of what a start has to write
 	bytes, calls := written(t, cmd.Process.Pid)
 	before := tree(t, dir)
 	time.Sleep(4 * time.Second)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 )
 
 // server is run, serve or demo as a value, listening on a free port.
@@ -149,6 +151,13 @@ func TestRunFromFirstStartToLastClear(t *testing.T) {
 	s.want(t, "GET", "/readyz", "", 200, `"ready": true`)
 	s.want(t, "GET", "/metrics", "", 200, "shiplog_writer_records_total 3", `shiplog_http_requests_total{code="200",dialect="qnap-v2"}`)
 
+	problems, err := promlint.New(strings.NewReader(s.want(t, "GET", "/metrics", "", 200))).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("GET /metrics: %s: %s", p.Metric, p.Text)
+	}
 	if _, errs, status := shiplog(t, "", "seal", "--data", dir); status != exitFailed || !strings.Contains(errs, "locked by process") {
 		t.Errorf("seal of a running directory = exit %d %q, want 1 and the process that locks it", status, errs)
 	}

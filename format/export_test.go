@@ -3,6 +3,7 @@ package format
 import (
 	"os"
 	"sync"
+	"time"
 )
 
 // Faults stands between a writer and its disk. It counts every operation by its kind and calls Hook before
@@ -15,6 +16,8 @@ type Faults struct {
 	// Hook sees the kind (create, open, write, sync, truncate, rename, syncdir) and the number of the operation
 	// from 1. An error fails it; a write keeps only the first keep bytes then.
 	Hook func(kind string, n int) (keep int, err error)
+	// SyncTakes is how long a sync lasts.
+	SyncTakes time.Duration
 	// Free is what the disk says of itself; nil: plenty.
 	Free func() (free, total uint64)
 }
@@ -109,6 +112,7 @@ func (f *faultyFile) Sync() error {
 	if _, err := f.f.step("sync"); err != nil {
 		return err
 	}
+	time.Sleep(f.f.SyncTakes)
 	return nil // these tests cut no power
 }
 

@@ -110,6 +110,9 @@ func (w *Writer) ready(bytes int) error {
 			err = w.rotate()
 		}
 	}
+	if w.health.state == stateClosed { // during the wait
+		return errClosed
+	}
 	if err == nil && w.seg == nil && len(w.tail) > 0 {
 		err = w.startSegment(w.tailFirst)
 	}

@@ -154,7 +154,7 @@ func (w *Writer) write(recs []*Record, restore bool) error {
 // maxTail bounds the memory that holds lines until they are synced.
 const maxTail = 4 << 20
 
-// Run syncs what Write wrote, until ctx ends. It sleeps for ever while nothing is written.
+// Run syncs what Write wrote, until ctx ends or the writer is closed. It sleeps for ever while nothing is written.
 func (w *Writer) Run(ctx context.Context) error {
 	for {
 		select {
@@ -170,6 +170,10 @@ func (w *Writer) Run(ctx context.Context) error {
 		case <-t.C:
 		}
 		w.mu.Lock()
+		if w.health.state == stateClosed {
+			w.mu.Unlock()
+			return nil
+		}
 		err := w.syncTo(w.seq)
 		if w.health.state != "" {
 			err = errors.Join(err, w.put()) // has the bad state ended? Then what there is to say about it is written

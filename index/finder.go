@@ -13,8 +13,9 @@ import (
 // many lines at once. What it finds are candidates; Match decides. A nil finder cannot look for anything.
 type finder struct {
 	part   []byte // folded, safe characters only
-	rare   int    // the byte of part to look for: the one least common in lines
-	lo, up byte   // it, and its other case (the same when it has none)
+	rare   int    // where in part the bytes to look for begin
+	pair   []byte // two or more bytes that have no case; nil: look for one byte in both cases
+	lo, up byte   // that byte, the one least common in lines, and its other case (the same when it has none)
 }
 
 // newFinder makes the finder for a folded text; nil when no part of it is long enough to be worth looking for.
@@ -37,6 +38,10 @@ func newFinder(text []byte) *finder {
 		return nil
 	}
 	f := &finder{part: best}
+	if at, n := caseless(best); n >= 2 {
+		f.rare, f.pair = at, best[at:at+n]
+		return f
+	}
 	for i := range best {
 		if commonness(best[i]) < commonness(best[f.rare]) {
 			f.rare = i
@@ -48,6 +53,21 @@ func newFinder(text []byte) *finder {
 		f.up = f.lo - ('a' - 'A')
 	}
 	return f
+}
+
+// caseless is the longest stretch of part without ASCII letters.
+func caseless(part []byte) (at, n int) {
+	from := 0
+	for i := 0; i <= len(part); i++ {
+		if i < len(part) && (part[i] < 'a' || part[i] > 'z') {
+			continue
+		}
+		if i-from > n {
+			at, n = from, i-from
+		}
+		from = i + 1
+	}
+	return at, n
 }
 
 // isPlain tells whether JSON writers leave r as it is, and all that folds to r is one byte long or r itself.
@@ -127,6 +147,10 @@ func commonness(c byte) int {
 
 // all calls fn with the place of every candidate in b, in rising order; fn returns from where to go on.
 func (f *finder) all(b []byte, fn func(at int) (next int)) {
+	if f.pair != nil {
+		f.allPairs(b, fn)
+		return
+	}
 	lo, up := -1, -1 // next place of either case at or after from; -1: not looked for yet
 	for from := f.rare; from < len(b); {
 		if lo < from {
@@ -147,6 +171,23 @@ func (f *finder) all(b []byte, fn func(at int) (next int)) {
 			from = max(fn(at)+f.rare, hit+1)
 		} else {
 			from = hit + 1
+		}
+	}
+}
+
+func (f *finder) allPairs(b []byte, fn func(at int) (next int)) {
+	for from := f.rare; from < len(b); {
+		i := bytes.Index(b[from:], f.pair)
+		if i < 0 {
+			return
+		}
+		at := from + i - f.rare
+		if at+len(f.part) > len(b) {
+			return
+		}
+		from += i + 1
+		if f.matchAt(b[at : at+len(f.part)]) {
+			from = max(fn(at)+f.rare, from)
 		}
 	}
 }

@@ -88,6 +88,7 @@ func (x *Index) Close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.forgetAll()
+	x.bell.end()
 	return nil
 }
 

@@ -25,9 +25,11 @@ func (x *Index) Run(ctx context.Context) error {
 	var failed time.Time // the last build that failed
 	var cooled time.Time
 	var clock uint64
+	var seen *snapshot
 	for ctx.Err() == nil {
 		rung := x.bell.next()
-		if snap, err := x.look(); err != nil {
+		snap, err := x.look()
+		if err != nil {
 			x.opts.Logger.Warn("log cannot be read", "err", err)
 		} else if x.mayWrite() && time.Since(failed) > retryAfter {
 			if err := x.catchUp(ctx, snap); err != nil {
@@ -44,9 +46,10 @@ func (x *Index) Run(ctx context.Context) error {
 		case <-rung:
 		case <-x.kick:
 		}
-		if !sleep(ctx, runPause) {
+		if snap != seen && !sleep(ctx, runPause) {
 			return nil
 		}
+		seen = snap
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // bell rings when something happened in the log folder. One watcher serves any number of waiters; it exists
-// only while somebody waits. What an event says is never used: who hears the bell looks for himself, so a
+// only while somebody waits, and a moment longer for those who come back. What an event says is never used: who hears the bell looks for himself, so a
 // lost event costs at most one tick.
 type bell struct {
 	dir string
@@ -17,13 +17,15 @@ type bell struct {
 	mu      sync.Mutex
 	waiting int           // guarded by mu, as all below
 	rung    chan struct{} // closed when the bell rings, then replaced
-	stop    chan struct{} // closed when the last waiter goes; nil: no watcher
+	stop    chan struct{} // closed to end the watcher; nil: there is none
+	ending  *time.Timer   // ends the watcher; nil: it was never left alone
 }
 
 const (
 	bellTick  = 5 * time.Second        // without any event: look anyway
 	blindTick = 500 * time.Millisecond // the same when the kernel gives no watcher
 	bellPause = time.Millisecond       // between two rings, so that a burst is one
+	bellStays = 10 * time.Second       // after the last waiter left
 )
 
 func (b *bell) init(dir string) { b.dir, b.rung = dir, make(chan struct{}) }
@@ -40,11 +42,25 @@ func (b *bell) join() (leave func()) {
 	return sync.OnceFunc(func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if b.waiting--; b.waiting == 0 {
-			close(b.stop)
-			b.stop = nil
+		if b.waiting--; b.waiting > 0 {
+			return
+		}
+		if b.ending == nil {
+			b.ending = time.AfterFunc(bellStays, b.end)
+		} else {
+			b.ending.Reset(bellStays)
 		}
 	})
+}
+
+// end ends the watcher when nobody waits.
+func (b *bell) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.waiting == 0 && b.stop != nil {
+		close(b.stop)
+		b.stop = nil
+	}
 }
 
 // next is closed at the next ring. Take it before looking.

@@ -35,7 +35,7 @@ func TestWait(t *testing.T) {
 		fill(t, w, r, i, 5)
 	}
 	wg.Wait()
-	if x.bell.waiting != 0 || x.bell.stop != nil {
+	if x.bell.end(); x.bell.waiting != 0 || x.bell.stop != nil {
 		t.Errorf("after all waits: %d waiting, watcher %v, want none", x.bell.waiting, x.bell.stop)
 	}
 }

@@ -1,0 +1,23 @@
+package index
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
+
+// guard runs fn, which reads mapped files, and turns what a file that was cut or changed under our hands
+// does to it into errStale: bytes past the end of a file raise a fault, other bytes lead out of a slice.
+func guard(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			if re, ok := p.(runtime.Error); ok {
+				err = fmt.Errorf("%w: %v", errStale, re)
+				return
+			}
+			panic(p)
+		}
+	}()
+	return fn()
+}

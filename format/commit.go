@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
@@ -58,12 +59,12 @@ func (w *Writer) take() []*request {
 
 // put numbers the batches and writes them in one call, all or none. The caller holds mu.
 func (w *Writer) put(batches ...*batch) error {
-	bytes, records := 0, 0
+	size, records := 0, 0
 	for _, b := range batches {
-		bytes += b.bytes
+		size += b.bytes
 		records += len(b.recs)
 	}
-	if err := w.ready(bytes); err != nil {
+	if err := w.ready(size); err != nil {
 		w.refuse(records)
 		return err
 	}
@@ -82,7 +83,8 @@ func (w *Writer) put(batches ...*batch) error {
 		return nil
 	}
 	first := all[0].recs[0].Seq
-	if err := w.writeLines(buf, first); err != nil {
+	if n, err := w.writeLines(buf, first); err != nil {
+		w.useUp(all, bytes.Count(buf[:n], []byte("\n")))
 		err = w.fail(err)
 		w.refuse(records)
 		return err
@@ -98,21 +100,21 @@ func (w *Writer) put(batches ...*batch) error {
 }
 
 // writeLines appends whole lines to the active segment, which it begins when there is none. What a failed write
-// left is taken away again: a good line never follows a half one.
-func (w *Writer) writeLines(buf []byte, first uint64) error {
+// left is taken away again: a good line never follows a half one. It returns how much was written all the same.
+func (w *Writer) writeLines(buf []byte, first uint64) (n int, err error) {
 	if w.seg == nil {
 		if err := w.startSegment(first); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	n, err := w.seg.Write(buf)
+	n, err = w.seg.Write(buf)
 	w.stats.Writes++
 	if err == nil && n < len(buf) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
 		w.spoiled = n > 0 && w.seg.Truncate(w.size) != nil
-		return err
+		return n, err
 	}
 	if len(w.tail) == 0 {
 		w.tailFirst = first
@@ -120,7 +122,26 @@ func (w *Writer) writeLines(buf []byte, first uint64) error {
 	w.tail = append(w.tail, buf...)
 	w.size += int64(n)
 	w.stats.Bytes += uint64(n)
-	return nil
+	return n, nil
+}
+
+// useUp sees to it that the numbers of the first lines of a failed write are not given to other records: these
+// lines were whole. They may still stand in the file, where a reader would serve them instead of those others,
+// and even if they were taken back a follower may have seen them.
+func (w *Writer) useUp(batches []*batch, lines int) {
+	for _, b := range batches {
+		for i := range b.recs {
+			if lines == 0 {
+				return
+			}
+			lines--
+			if w.spoiled {
+				w.seq, w.eseq = b.recs[i].Seq, max(w.eseq, b.recs[i].Eseq)
+			} else if !b.restore { // what is restored comes again with the same number
+				w.seq = b.recs[i].Seq
+			}
+		}
+	}
 }
 
 // syncTo returns when the record with the number seq is durable. The caller holds mu, which is given free during
@@ -168,25 +189,20 @@ func (w *Writer) syncSegment() error {
 
 // syncFailed gives up the active segment after a failed sync. The kernel reports such an error once and then
 // believes its pages clean, so a second sync would lie: the segment ends where it is known durable, and the
-// lines after that are written again to a new one.
+// lines after that are written again to a new one, and only then taken away where they were: kill -9 loses none.
 func (w *Writer) syncFailed(err error) error {
 	w.stats.SyncErrors++
 	w.notices = append(w.notices, w.syncNotice(err))
-	w.giveUp()
+	old, durable := w.seg, w.durable
+	w.seg, w.spoiled = nil, false
+	defer old.Close()
 	if nerr := w.startSegment(w.tailFirst); nerr != nil {
-		return w.fail(errors.Join(err, nerr))
+		return w.fail(errors.Join(err, nerr)) // the only copy outside this process is left where it is
+	}
+	if durable > 0 { // else it was set aside
+		_ = old.Truncate(durable)
 	}
 	return nil
-}
-
-// giveUp closes the active segment, which may not be written any more, at its last durable byte. Where that
-// cannot be done its lines stand twice, there and in the next segment; readers serve one of them.
-func (w *Writer) giveUp() {
-	if w.durable > 0 {
-		_ = w.seg.Truncate(w.durable)
-	}
-	_ = w.seg.Close()
-	w.seg, w.spoiled = nil, false
 }
 
 // startSegment begins a segment: with the lines that are not durable yet, if there are any, else with the

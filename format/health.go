@@ -122,13 +122,14 @@ func (w *Writer) ready(bytes int) error {
 	return err
 }
 
-// clean takes a half line away that a failed write left behind, or else gives the segment up.
+// clean takes a half line away that a failed write left behind, or else gives the segment up. What is not durable
+// yet then stands twice, there and in the next segment; readers serve one of them.
 func (w *Writer) clean() {
-	if w.seg.Truncate(w.size) == nil {
-		w.spoiled = false
-		return
+	if w.seg.Truncate(w.size) != nil {
+		_ = w.seg.Close()
+		w.seg = nil
 	}
-	w.giveUp()
+	w.spoiled = false
 }
 
 // checkFree keeps Options.KeepFree of the disk free. It looks now and then only.

@@ -60,6 +60,9 @@ func (w *Writer) findLast(l *Log, segs []Segment) error {
 	if err := w.countNumbers(newest); err != nil {
 		return err
 	}
+	if err := w.countOlder(segs[:len(segs)-1]); err != nil {
+		return err
+	}
 	for _, seg := range slices.Backward(segs) {
 		if w.eseq > 0 {
 			return nil
@@ -98,6 +101,10 @@ func (w *Writer) countNumbers(seg Segment) error {
 			return fmt.Errorf("read %s: %w", seg.Name, err)
 		}
 		b, _, _ := raw.content()
+		if raw.long {
+			lost++
+			continue
+		}
 		if len(b) == 0 {
 			continue
 		}
@@ -118,6 +125,48 @@ func (w *Writer) countNumbers(seg Segment) error {
 			w.seq, lost = seq, 0
 		}
 	}
+}
+
+// countOlder raises the newest numbers to those in older segments: lines whose sync failed are written again to a
+// new segment, and a crash in between leaves more of them in the old one. It looks at last lines only.
+func (w *Writer) countOlder(segs []Segment) error {
+	for _, seg := range slices.Backward(segs) {
+		last, err := w.lastNumber(seg)
+		if err != nil || last > 0 && last <= w.seq {
+			return nil // damage: a reader will say so
+		}
+		if last > 0 {
+			if err := w.countNumbers(seg); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lastNumber returns the seq of the last intact line of a segment; 0 when there is none.
+func (w *Writer) lastNumber(seg Segment) (uint64, error) {
+	f, err := os.Open(filepath.Join(w.dir, seg.Name))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	var fields Fields
+	lines, err := newBackReader(f, seg.Size)
+	for err == nil {
+		var raw rawLine
+		if raw, err = lines.prev(); err == nil && !raw.long {
+			if b, _, _ := raw.content(); len(b) > 0 {
+				if seq := seqOf(b, &fields); seq > 0 {
+					return seq, nil
+				}
+			}
+		}
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return 0, err
 }
 
 // mentions tells whether a segment holds a text.

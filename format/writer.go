@@ -90,8 +90,8 @@ func (w *Writer) makeDirs(dir string) error {
 
 // Append gives the records their Seq (and the next Eseq to those whose Eseq is not zero), their ID, Obs, Time
 // and Host where these are missing, trims them and returns when all are on disk. On an error nothing is given
-// and the records are not in the log, with two exceptions in which they may be: ctx ended during the wait, or
-// the sync failed. Calls that come while a sync is under way share the next one.
+// and the records are not in the log, with three exceptions in which they may be: ctx ended during the wait, the
+// sync failed, or a write failed after some lines and the disk would not let these be taken back. Calls that come while a sync is under way share the next one.
 // ErrFull and ErrReadOnly are states that end by themselves.
 func (w *Writer) Append(ctx context.Context, recs ...*Record) error {
 	b, err := w.prepare(recs, false)
@@ -126,8 +126,8 @@ func (w *Writer) Append(ctx context.Context, recs ...*Record) error {
 }
 
 // Write does as Append but returns when the records are written: kill -9 does not lose them, a power cut within
-// Options.SyncEvery may. It needs [Writer.Run]. On an error none of the records is in the log, and none was
-// touched: they may be handed in again.
+// Options.SyncEvery may. It needs [Writer.Run]. On an error none of the records is in the log, but for the third
+// exception of Append, and none was touched: they may be handed in again.
 func (w *Writer) Write(recs ...*Record) error { return w.write(recs, false) }
 
 // Restore writes records that have their Seq already, and keeps it, their Eseq, ID and Obs: an import of what

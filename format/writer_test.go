@@ -180,6 +180,9 @@ func TestOpenFindsNumbers(t *testing.T) {
 		{"no event at all", map[string]string{segment(1): joined(line(1)), segment(2): joined(line(2))}, 2, 0},
 		{"lines in disorder", map[string]string{segment(1): joined(event(3, 2), line(1), event(2, 1))}, 3, 2},
 		{"damaged lines at the end", map[string]string{segment(1): joined(line(1), line(2)[:9], line(3)[:9])}, 3, 0},
+		{"an older segment that reaches further", map[string]string{segment(1): joined(line(1), line(2), event(3, 1), line(4)) + "{", segment(2): joined(line(2))}, 4, 1},
+		{"an older segment that reaches further than an empty one", map[string]string{segment(1): joined(line(1), event(2, 1), line(3)), segment(2): ""}, 3, 1},
+		{"the end of a line of 5 MiB that looks like a record", map[string]string{segment(1): joined(line(1), strings.Repeat(" ", 5<<20)+line(900))}, 2, 0},
 		{"a damaged line whose number is there", map[string]string{segment(1): joined(line(1), line(2)[:30])}, 2, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -39,8 +39,8 @@ const maxHead = 80
 
 // complete fills in what the writer gives to a record, and holds it to its limits.
 func (w *Writer) complete(r *Record, restore bool) error {
-	if restore && r.Seq == 0 {
-		return fmt.Errorf("restore: record without seq")
+	if restore && (r.Seq == 0 || r.Seq > maxSeq || r.Eseq > maxSeq) {
+		return fmt.Errorf("restore: seq %d or eseq %d is none (seq from 1, both up to %d)", r.Seq, r.Eseq, uint64(maxSeq))
 	}
 	if !restore {
 		if r.Host == "" {

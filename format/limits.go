@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"unicode/utf8"
 )
@@ -15,6 +16,9 @@ const (
 	maxData   = 64 << 10
 	maxRecord = 256 << 10 // one line, newline included
 )
+
+// maxSeq bounds the numbers that are read and restored, so that there is always a next one.
+const maxSeq = math.MaxInt64
 
 // Validate says what keeps r from being written. Too long is no such thing: see [Record.Trim].
 func (r *Record) Validate() error {

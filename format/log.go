@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -81,7 +80,7 @@ func segmentFirst(name string) (uint64, bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(digits, 10, 64)
-	return n, err == nil && n <= math.MaxInt64
+	return n, err == nil && n <= maxSeq
 }
 
 // Segments lists the segments, oldest first. Files with other names are none.
@@ -200,6 +199,9 @@ func checkSeq(b []byte, f *Fields) error {
 	if f.Seq == 0 {
 		return errors.New("no seq")
 	}
+	if f.Seq > maxSeq || f.Eseq > maxSeq {
+		return fmt.Errorf("seq %d or eseq %d is too large", f.Seq, f.Eseq)
+	}
 	if seq, ok := prefixSeq(b); ok && seq != f.Seq {
 		return fmt.Errorf("two seq: %d and %d", seq, f.Seq)
 	}
@@ -219,14 +221,14 @@ func prefixNumbers(b []byte) (seq, eseq uint64, ok bool) {
 		return 0, 0, false
 	}
 	s := scanner{b: b, i: len(head)}
-	if seq, ok = s.uint(); !ok || seq == 0 {
+	if seq, ok = s.uint(); !ok || seq == 0 || seq > maxSeq {
 		return 0, 0, false
 	}
 	if len(b)-s.i > len(second) && string(b[s.i:s.i+len(second)]) == second {
 		s.i += len(second)
 		eseq, ok = s.uint()
 	}
-	return seq, eseq, ok
+	return seq, eseq, ok && eseq <= maxSeq
 }
 
 // seqOf reads the seq of any line; 0 when it has none.
@@ -234,7 +236,7 @@ func seqOf(b []byte, f *Fields) uint64 {
 	if seq, ok := prefixSeq(b); ok {
 		return seq
 	}
-	if ScanLine(b, f) != nil {
+	if ScanLine(b, f) != nil || checkSeq(b, f) != nil {
 		return 0
 	}
 	return f.Seq

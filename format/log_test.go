@@ -97,6 +97,7 @@ func TestReadWhatToolsAndCrashesLeave(t *testing.T) {
 		{"a half line glued to another", map[string]string{segment(1): joined(line(1), line(2)[:30]+line(3), line(4))}, []uint64{1, 4}, 1},
 		{"lines that are no records", map[string]string{segment(1): joined("hello", line(1), "{}", `{"seq":0}`, `[]`, line(2))}, []uint64{1, 2}, 4},
 		{"a line of a version to come", map[string]string{segment(1): joined(line(1), `{"v":2,"seq":2}`, line(3))}, []uint64{1, 3}, 1},
+		{"numbers without a next", map[string]string{segment(1): joined(line(1), `{"v":1,"seq":9223372036854775808}`, `{"v":1,"seq":2,"eseq":18446744073709551615}`, line(3))}, []uint64{1, 3}, 2},
 		{"a line with two numbers", map[string]string{segment(1): joined(line(1), `{"v":1,"seq":2,"msg":"2","seq":7}`, line(3))}, []uint64{1, 3}, 1},
 		{"a line of 5 MiB", map[string]string{segment(1): joined(line(1), big, line(3))}, []uint64{1, 3}, 1},
 		{"5 MiB without a newline at the end", map[string]string{segment(1): joined(line(1)) + big}, []uint64{1}, 0},
@@ -339,5 +340,14 @@ func TestFollowEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.AfterFunc(10*time.Millisecond, cancel)
+	}
+}
+
+// TestGetTellsAFailureFromAnAbsentRecord reads a log whose folder cannot be listed.
+func TestGetTellsAFailureFromAnAbsentRecord(t *testing.T) {
+	dir := t.TempDir()
+	appendFile(t, filepath.Join(dir, "log"), "no folder")
+	if _, err := openLog(t, dir).Get(1); err == nil || errors.Is(err, format.ErrNotFound) {
+		t.Errorf("Get = %v, want the failure and not ErrNotFound", err)
 	}
 }

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -18,15 +19,19 @@ func (l *Log) Backward(before uint64) iter.Seq2[Line, error] {
 	return l.walk(before, descending)
 }
 
-// Get returns the record with the number seq, which stays valid; ErrNotFound when there is none.
+// Get returns the record with the number seq, which stays valid; ErrNotFound when there is none. Damage is passed
+// over.
 func (l *Log) Get(seq uint64) (Line, error) {
 	if seq > 0 {
 		for ln, err := range l.Forward(seq - 1) {
-			if err == nil && ln.Seq == seq {
+			var d *Damage
+			switch {
+			case err == nil && ln.Seq == seq:
 				return ln.Clone(), nil
-			}
-			if err == nil {
-				break
+			case err == nil:
+				return Line{}, fmt.Errorf("record %d: %w", seq, ErrNotFound)
+			case !errors.As(err, &d):
+				return Line{}, fmt.Errorf("record %d: %w", seq, err)
 			}
 		}
 	}
@@ -143,7 +148,10 @@ func (l *Log) ordered(seg Segment, at uint64, d direction) iter.Seq2[Line, error
 		}
 		f, err := os.Open(filepath.Join(l.dir, seg.Name))
 		if err != nil {
-			return // gone since
+			if !isGone(err) {
+				yield(Line{Segment: seg.First}, &Damage{Segment: seg.Name, Err: err})
+			}
+			return
 		}
 		defer f.Close()
 		r := &segmentReader{seg: seg}

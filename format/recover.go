@@ -115,7 +115,7 @@ func (w *Writer) countNumbers(seg Segment) error {
 				return fmt.Errorf("read %s: %w", seg.Name, err)
 			}
 			seq, eseq = fields.Seq, fields.Eseq
-			if err != nil || seq == 0 {
+			if err != nil || checkSeq(b, &fields) != nil {
 				lost++
 				continue
 			}

@@ -183,6 +183,7 @@ func TestOpenFindsNumbers(t *testing.T) {
 		{"an older segment that reaches further", map[string]string{segment(1): joined(line(1), line(2), event(3, 1), line(4)) + "{", segment(2): joined(line(2))}, 4, 1},
 		{"an older segment that reaches further than an empty one", map[string]string{segment(1): joined(line(1), event(2, 1), line(3)), segment(2): ""}, 3, 1},
 		{"the end of a line of 5 MiB that looks like a record", map[string]string{segment(1): joined(line(1), strings.Repeat(" ", 5<<20)+line(900))}, 2, 0},
+		{"numbers that leave no next one", map[string]string{segment(1): joined(line(1), event(2, 1), `{"v":1,"seq":18446744073709551615,"stream":"log"}`, `{"v":1,"seq":4,"eseq":18446744073709551615,"stream":"event"}`)}, 4, 1},
 		{"a damaged line whose number is there", map[string]string{segment(1): joined(line(1), line(2)[:30])}, 2, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -212,6 +213,8 @@ func TestRestoreKeepsNumbers(t *testing.T) {
 	for name, r := range map[string]*format.Record{
 		"a seq that is taken":   {Seq: 9, Stream: format.StreamLog},
 		"no seq":                {Stream: format.StreamLog},
+		"a seq without a next":  {Seq: 1 << 63, Stream: format.StreamLog},
+		"an eseq to be given":   {Seq: 10, Eseq: format.NextEseq, Stream: format.StreamEvent},
 		"an eseq that is taken": {Seq: 10, Eseq: 4, Stream: format.StreamEvent},
 	} {
 		if err := w.Restore(r); err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,4 +46,32 @@ func TestCloseUnderAWaitingWrite(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCancelledAppendLeavesTheQueue holds that a record whose caller gave up while another one's sync went on is
+// not stored later, and that the error says so.
+func TestCancelledAppendLeavesTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		f := &format.Faults{SyncTakes: time.Hour}
+		w := open(t, dir, f.Options(format.Options{}))
+		first := make(chan error)
+		go func() { first <- w.Append(context.WithoutCancel(t.Context()), record("first")) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		r := record("given up")
+		err := w.Append(ctx, r)
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "not stored") || r.Seq != 0 {
+			t.Errorf("Append = seq %d, %v, want the deadline and not stored", r.Seq, err)
+		}
+		if err := <-first; err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, w, "next")
+		closed(t, w)
+		if msgs, _ := messages(t, dir); len(msgs) != 2 || msgs[1] != "next" {
+			t.Errorf("log = %q, want first and next", msgs)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -55,6 +56,18 @@ func (w *Writer) take() []*request {
 	}
 	w.committing = n > 0
 	return reqs
+}
+
+// withdraw takes a request out of the queue again; false when the committer has it already. So the queue holds
+// no more than there are callers, however long a disk hangs.
+func (w *Writer) withdraw(q *request) bool {
+	w.qmu.Lock()
+	defer w.qmu.Unlock()
+	i := slices.Index(w.queue, q)
+	if i >= 0 {
+		w.queue = slices.Delete(w.queue, i, i+1)
+	}
+	return i >= 0
 }
 
 // put numbers the batches and writes them in one call, all or none. The caller holds mu.

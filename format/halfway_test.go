@@ -2,6 +2,8 @@ package format_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -103,6 +105,35 @@ func TestSyncErrorLosesNothingToAKill(t *testing.T) {
 		closed(t, w)
 		if msgs, damage := messages(t, dir); len(msgs) != 6 || msgs[5] != "next" || len(damage) > 0 {
 			t.Errorf("log = %q with damage %v, want six records", msgs, damage)
+		}
+	})
+}
+
+// TestTornTailIsKeptOnce recovers a segment that cannot be cut: each attempt must not copy the tail anew.
+func TestTornTailIsKeptOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := store(t, map[string]string{segment(1): joined(line(1)) + "half a line"})
+		bad := true
+		f := &format.Faults{Hook: func(kind string, n int) (int, error) {
+			if bad && kind == "truncate" {
+				return 0, syscall.EPERM
+			}
+			return 0, nil
+		}}
+		w := open(t, dir, f.Options(format.Options{}))
+		ran := make(chan error)
+		go func() { ran <- w.Run(t.Context()) }()
+		time.Sleep(time.Hour)
+		bad = false
+		time.Sleep(time.Minute)
+		closed(t, w)
+		<-ran
+		torn, err := os.ReadFile(filepath.Join(dir, "log", segment(1)+".torn"))
+		if err != nil || string(torn) != "half a line\n" {
+			t.Errorf(".torn = %d bytes %.40q, %v, want the half line once", len(torn), torn, err)
+		}
+		if msgs, damage := messages(t, dir); len(msgs) != 3 || len(damage) > 0 {
+			t.Errorf("log = %q with damage %v, want the line, recovered and readonly", msgs, damage)
 		}
 	})
 }

@@ -90,7 +90,7 @@ func (w *Writer) makeDirs(dir string) error {
 
 // Append gives the records their Seq (and the next Eseq to those whose Eseq is not zero), their ID, Obs, Time
 // and Host where these are missing, trims them and returns when all are on disk. On an error nothing is given
-// and the records are not in the log, with three exceptions in which they may be: ctx ended during the wait, the
+// and the records are not in the log, with three exceptions in which they may be: ctx ended during the sync, the
 // sync failed, or a write failed after some lines and the disk would not let these be taken back. Calls that come while a sync is under way share the next one.
 // ErrFull and ErrReadOnly are states that end by themselves.
 func (w *Writer) Append(ctx context.Context, recs ...*Record) error {
@@ -116,7 +116,14 @@ func (w *Writer) Append(ctx context.Context, recs ...*Record) error {
 	select {
 	case <-q.done:
 	case <-ctx.Done():
-		return fmt.Errorf("append: whether the record is stored is unknown: %w", ctx.Err())
+		if w.withdraw(q) {
+			return fmt.Errorf("append: not stored: %w", ctx.Err())
+		}
+		select {
+		case <-q.done:
+		default:
+			return fmt.Errorf("append: whether the record is stored is unknown: %w", ctx.Err())
+		}
 	}
 	if q.err != nil {
 		return fmt.Errorf("append: %w", q.err)
@@ -243,6 +250,7 @@ func (w *Writer) Close() error {
 		w.seg = nil
 	}
 	w.health = health{state: stateClosed}
+	w.ring() // Run may end
 	return errors.Join(err, w.lock.Close())
 }
 

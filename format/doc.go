@@ -74,7 +74,8 @@
 //
 // Damage is reported with its place ([Damage]), counted by who reads, and passed over. Each intact record is
 // served once and in the order of seq, also when a tool has duplicated or reordered lines, or two segments
-// hold the same ones.
+// hold the same ones. A record that was moved into a segment far from its own comes too late for that; it is
+// reported as damage.
 //
 // # History
 //

@@ -54,26 +54,29 @@ func (d direction) passed(seq, at uint64) bool {
 	return at != 0 && seq >= at
 }
 
-// walk reads all segments. Segments whose numbers overlap are read together.
+// walk reads all segments.
 func (l *Log) walk(at uint64, d direction) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
-		at := at // a sequence may be read more than once
 		segs, err := l.Segments()
 		if err != nil {
 			yield(Line{}, err)
 			return
 		}
 		l.forget(segs)
-		segs = l.within(segs, at, d)
-		for len(segs) > 0 {
-			n := l.overlapping(segs)
-			var lines iter.Seq2[Line, error]
-			if n == 1 {
-				lines = l.ordered(segs[0], at, d)
-			} else {
-				lines = l.merged(segs[:n], at, d)
+		l.readSegments(l.within(segs, at, d), at, d, true)(yield)
+	}
+}
+
+// readSegments reads segments one after the other; those whose numbers overlap are read together.
+func (l *Log) readSegments(segs []Segment, from uint64, d direction, strays bool) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		at := from
+		for done := 0; done < len(segs); {
+			group := segs[done : done+l.overlapping(segs[done:], d)]
+			if strays && at != from && !l.strays(segs[:done], group, from, at, d, yield) {
+				return
 			}
-			for ln, err := range lines {
+			for ln, err := range l.together(group, at, d) {
 				if err == nil {
 					if d.passed(ln.Seq, at) {
 						continue
@@ -84,9 +87,17 @@ func (l *Log) walk(at uint64, d direction) iter.Seq2[Line, error] {
 					return
 				}
 			}
-			segs = segs[n:]
+			done += len(group)
 		}
 	}
+}
+
+// together reads the segments of a group in order.
+func (l *Log) together(group []Segment, at uint64, d direction) iter.Seq2[Line, error] {
+	if len(group) == 1 {
+		return l.ordered(group[0], at, d)
+	}
+	return l.merged(group, at, d)
 }
 
 // within leaves out the segments a reading from at on does not touch, and puts the rest into the order of
@@ -116,24 +127,6 @@ func (l *Log) within(segs []Segment, at uint64, d direction) []Segment {
 	segs = slices.Clone(segs[:n])
 	slices.Reverse(segs)
 	return segs
-}
-
-// overlapping returns how many of the first segments have to be read together.
-func (l *Log) overlapping(segs []Segment) int {
-	o, err := l.order(segs[0])
-	if err != nil {
-		return 1
-	}
-	lo, hi := o.min, o.max
-	n := 1
-	for ; n < len(segs); n++ {
-		next, err := l.order(segs[n])
-		if err != nil || next.max < lo || next.min > hi {
-			break
-		}
-		lo, hi = min(lo, next.min), max(hi, next.max)
-	}
-	return n
 }
 
 // ordered reads one segment in order.

@@ -31,20 +31,26 @@ func (p params) get(name string) string {
 	return v
 }
 
-// integer returns the integer called name, or fallback when it is absent. The error names the parameter.
+// integer returns the integer called by the first of names that is there, or fallback when none is. The error
+// names the parameter.
 func (p params) integer(fallback int64, names ...string) (int64, error) {
+	i, _, err := p.lookupInteger(fallback, names...)
+	return i, err
+}
+
+// lookupInteger is integer, and tells whether any of names is there.
+func (p params) lookupInteger(fallback int64, names ...string) (i int64, there bool, err error) {
 	for _, n := range names {
 		v := strings.TrimSpace(p.get(n))
 		if v == "" {
 			continue
 		}
-		i, err := parseInteger(v)
-		if err != nil {
-			return 0, failf(400, "Invalid parameter %s: not an integer", n)
+		if i, err = parseInteger(v); err != nil {
+			return 0, true, failf(400, "Invalid parameter %s: not an integer", n)
 		}
-		return i, nil
+		return i, true, nil
 	}
-	return fallback, nil
+	return fallback, false, nil
 }
 
 var errInteger = errors.New("not an integer")

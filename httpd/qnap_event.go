@@ -65,12 +65,11 @@ func parseWindow(p params) (window, error) {
 		value *uint64
 		has   *bool
 	}{{"index", &asked.index, &asked.hasIndex}, {"offset", &asked.offset, &asked.hasOffset}} {
-		const absent = -1 << 63 // not a position
-		n, err := p.integer(absent, one.name)
+		n, there, err := p.lookupInteger(0, one.name)
 		if err != nil {
 			return window{}, err
 		}
-		if n == absent && params(p).get(one.name) == "" {
+		if !there {
 			continue
 		}
 		if n < 0 {

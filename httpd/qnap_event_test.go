@@ -36,6 +36,7 @@ func TestEventWindow(t *testing.T) {
 		"both pruned":                            {"index=10&offset=15", 121, 50, 15, 15},
 		"both, too many":                         {"index=10&offset=4000", 5000, 0, 10, 1010},
 		"empty parameters are absent":            {"index=&offset=", 121, 0, 101, 121},
+		"spaces are empty, hence absent":         {"index=+&offset=%20", 121, 0, 101, 121},
 		"an index as large as an integer can be": {"index=9223372036854775807", 121, 0, 121, 121},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,10 +37,13 @@ func (s *Server) login(r *http.Request, c credentials) (session, error) {
 	switch {
 	case err == nil:
 		s.metrics.logins.WithLabelValues("success").Inc()
-		s.auth.record(r, n.user, true)
+		s.auth.login(r, n.user, nil)
+	case errors.Is(err, errSecondFactor):
+		s.metrics.logins.WithLabelValues("failure").Inc()
+		s.auth.login(r, c.name, err)
 	case errors.Is(err, errCredentials):
 		s.metrics.logins.WithLabelValues("failure").Inc()
-		s.auth.record(r, c.name, false)
+		s.auth.login(r, c.name, err)
 		s.limiter.hold(delay, r.Context().Done(), s.closing.Done())
 	}
 	return n, err

@@ -182,13 +182,31 @@ func TestAuthRecordsAreBounded(t *testing.T) {
 	a := newAuthLog(&o)
 	r, _ := http.NewRequest("POST", "/", nil)
 	for range 10 * authBurst {
-		a.record(r, strings.Repeat("x\xff", 10_000), false)
+		a.login(r, strings.Repeat("x\xff", 10_000), errCredentials)
 	}
 	if n > authBurst+2 {
 		t.Errorf("%d records at once, want at most %d", n, authBurst)
 	}
-	if a.skipped < 10*authBurst-authBurst-2 {
-		t.Errorf("%d counted as left out", a.skipped)
+	if a.others.skipped < 10*authBurst-authBurst-2 {
+		t.Errorf("%d counted as left out", a.others.skipped)
+	}
+	guesses := n
+	a.login(r, "admin", nil)
+	a.logout(r, "admin")
+	if n != guesses+2 {
+		t.Errorf("%d records of a login and a logout after a flood of guesses, want both", n-guesses)
+	}
+}
+
+func TestASecondFactorThatIsMissingIsRecorded(t *testing.T) {
+	b := newBox(t, "", quickRefusals)
+	if _, err := b.accounts().Apply(strings.NewReader(`{"qnap_users":[{"name":"two","password":"factors","second_factor":true}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "login", b.do("POST", "/api/v1/login", "username=two&password=factors"), 403)
+	rows := b.list("category=auth&user=two", b.cookie("admin"))
+	if len(rows) != 1 || rows[0].Level != "WARN" || !strings.HasPrefix(rows[0].Message, "Login failed: two (the password is right") {
+		t.Errorf("auth records = %v, want the refusal", rows)
 	}
 }
 

@@ -23,13 +23,15 @@ type route struct {
 	method  string // GET matches HEAD too
 	path    string // whole, with the prefix
 	handler handlerFunc
-	slow    bool // may take as long as it has to; others end after limits.answer
+	body    int64 // bytes of a body that the handler gets; one more tells it that there were more
+	slow    bool  // may take as long as it has to; others end after limits.answer
 }
 
 // request is an http.Request with what routing found.
 type request struct {
 	*http.Request
 	query params
+	body  []byte
 	vars  []string // decoded values of the route's {} segments, in order
 }
 

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,20 +49,35 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 	if err != nil {
 		return err
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, s.limits.body)
-	if rt.slow {
-		// The deadline for reading the request would end its context while it is being answered. So the
-		// request is read to its end first: nobody may hold a connection with half a body.
-		if _, err := io.Copy(io.Discard, r.Body); err != nil {
-			return err
-		}
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // not all writers have one
-	} else {
+	body, err := s.readBody(w, r, rt.body)
+	if err != nil {
+		return err
+	}
+	if !rt.slow {
 		ctx, cancel := context.WithTimeout(r.Context(), s.limits.answer)
 		defer cancel()
 		r = r.WithContext(ctx)
 	}
-	return rt.handler(w, &request{Request: r, query: params(r.URL.RawQuery), vars: vars})
+	return rt.handler(w, &request{Request: r, query: params(r.URL.RawQuery), vars: vars, body: body})
+}
+
+// readBody reads the body of r to its end before anything is done about r: nobody may hold an answer back with
+// half a body, and one that is too large is refused on every route. It returns up to keep+1 bytes of it. Where
+// the body ends net/http lifts the deadline for reading, so that a long answer is not cut off by it.
+func (s *Server) readBody(w *answer, r *http.Request, keep int64) (kept []byte, err error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		body := http.MaxBytesReader(w, r.Body, s.limits.body)
+		if kept, err = io.ReadAll(io.LimitReader(body, keep+1)); err == nil {
+			_, err = io.Copy(io.Discard, body)
+		}
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			return nil, err
+		}
+		if err != nil {
+			return nil, failf(http.StatusBadRequest, "Body could not be read")
+		}
+	}
+	return kept, nil
 }
 
 // fail writes err in the shape of the dialect. When the answer has begun already it can only be cut off.

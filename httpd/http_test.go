@@ -5,10 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -106,33 +104,6 @@ func TestParameterErrorsNameTheParameter(t *testing.T) {
 		if !strings.Contains(got.body, "parameter "+name) {
 			t.Errorf("%s: %s, want it to name %s", query, got.body, name)
 		}
-	}
-}
-
-func TestSizeLimits(t *testing.T) {
-	b := newBox(t, "", nil)
-	cookie := b.cookie("admin")
-	const list, login = "/container-station/api/v1/log", "/container-station/api/v1/login"
-	long := strings.Repeat("a", 16<<10)
-	wantError(t, "a query of 16 KiB and one", b.do("GET", list+"?text="+long[:len(long)-4], "", "Cookie", cookie), 414)
-	if got := b.do("GET", list+"?text="+long[:len(long)-5], "", "Cookie", cookie); got.status != 200 {
-		t.Errorf("a query of 16 KiB = %d, want 200", got.status)
-	}
-	body := `{"username":"x","password":"` + strings.Repeat("p", 1<<20) + `"}`
-	wantError(t, "a body over 1 MiB", b.do("POST", login, body), 413)
-	wantError(t, "a body over 1 MiB where none is read", b.do("PUT", "/api/v1/logout", body, "Cookie", cookie), 413)
-	wantError(t, "a body of 1 MiB", b.do("POST", login, body[:1<<20]), 400)
-	req, err := http.NewRequest("POST", b.url+login, io.MultiReader(strings.NewReader(body))) // chunked: no length
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := b.client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != 413 {
-		t.Errorf("a chunked body over 1 MiB = %d, want 413", res.StatusCode)
 	}
 }
 
@@ -247,35 +218,6 @@ func TestHealthReadyMetrics(t *testing.T) {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("metrics lack %s", want)
 		}
-	}
-}
-
-func TestSlowLorisIsCutOff(t *testing.T) {
-	b := newBox(t, "", func(o *Options) {
-		o.limits = limits{readHeader: 200 * time.Millisecond, read: 400 * time.Millisecond, connections: 4}
-	})
-	var conns []net.Conn
-	for _, begin := range []string{"GET / HTTP/1.1\r\nHost: local", // half a header
-		"POST /api/v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",           // half a body
-		"GET /api/v1/log/export HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx",       // half a body where none is wanted
-		"GET /api/v1/event/wait/a/b/c HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nx", // likewise
-	} {
-		c, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		fmt.Fprint(c, begin)
-		conns = append(conns, c)
-	}
-	for i, c := range conns {
-		c.SetReadDeadline(time.Now().Add(5 * time.Second))
-		if _, err := io.Copy(io.Discard, c); err != nil {
-			t.Errorf("connection %d was not closed: %v", i, err)
-		}
-	}
-	if got := b.do("GET", "/healthz", ""); got.status != 200 { // all four connections are free again
-		t.Errorf("healthz = %d", got.status)
 	}
 }
 

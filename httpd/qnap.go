@@ -34,7 +34,7 @@ func qnapDialects(s *Server) []*dialect {
 func (q qnap) dialect(name, prefix string) *dialect {
 	q.prefix = prefix
 	d := &dialect{name: name, prefix: prefix, fail: failJSON, routes: []route{
-		{method: http.MethodPost, path: "/login", handler: q.login},
+		{method: http.MethodPost, path: "/login", handler: q.login, body: maxLogin},
 		{method: http.MethodGet, path: "/login_refresh", handler: q.session(q.refresh)},
 		{method: http.MethodPut, path: "/logout", handler: q.session(q.logout)},
 		{method: http.MethodGet, path: "/log", handler: q.session(q.list)},

@@ -3,11 +3,13 @@ package httpd
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"time"
 )
+
+// maxLogin bounds the body of a login, in bytes. It is far more than any needs, and little enough for every
+// connection to send one at the same time.
+const maxLogin = 64 << 10
 
 // loginBody is the answer to a login and to its refresh.
 type loginBody struct {
@@ -18,14 +20,10 @@ type loginBody struct {
 }
 
 func (q qnap) login(w http.ResponseWriter, r *request) error {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-			return err
-		}
-		return failf(http.StatusBadRequest, "Body could not be read")
+	if len(r.body) > maxLogin {
+		return errLoginBody
 	}
-	c, err := parseLogin(body)
+	c, err := parseLogin(r.body)
 	if err != nil {
 		return err
 	}

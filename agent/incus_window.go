@@ -1,7 +1,7 @@
 package agent
 
 import (
-	"container/heap"
+	"slices"
 	"time"
 )
 
@@ -19,9 +19,9 @@ const (
 // window puts events in the order of their timestamps. An event leaves when it is older than its hold; all
 // events older than a leaving one leave before it. Owned by one goroutine.
 type window struct {
-	held   heldEvents
-	newest time.Time // newest timestamp seen since the last clock step
-	n      uint64    // events taken in, to keep the order of equal timestamps
+	held   []*heldEvent // in order, the oldest first: what arrives belongs at the end or near it
+	newest time.Time    // newest timestamp seen since the last clock step
+	n      uint64       // events taken in, to keep the order of equal timestamps
 }
 
 // heldEvent is an event in the window.
@@ -43,11 +43,25 @@ func (w *window) put(e *incusEvent) []*incusEvent {
 		w.newest = e.at
 	}
 	w.n++
-	heap.Push(&w.held, &heldEvent{incusEvent: e, n: w.n, since: e.obs})
-	for len(w.held) > maxHeld {
-		out = append(out, w.pop())
+	h := &heldEvent{incusEvent: e, n: w.n, since: e.obs}
+	w.held = slices.Insert(w.held, w.until(e.at), h)
+	if over := len(w.held) - maxHeld; over > 0 {
+		out = append(out, w.take(over)...)
 	}
-	return append(out, w.due(func(h *heldEvent) bool { return !h.at.After(w.newest.Add(-h.hold())) })...)
+	// None holds for less than a lifecycle event does: what is younger need not be looked at.
+	old := w.until(w.newest.Add(-lifecycleHold))
+	return append(out, w.due(old, func(h *heldEvent) bool { return !h.at.After(w.newest.Add(-h.hold())) })...)
+}
+
+// until is how many events have timestamps up to t.
+func (w *window) until(t time.Time) int {
+	n, _ := slices.BinarySearchFunc(w.held, t, func(h *heldEvent, t time.Time) int {
+		if h.at.After(t) {
+			return 1
+		}
+		return -1
+	})
+	return n
 }
 
 // tick returns what has been held long enough at now. An event whose timestamp is in the future, because
@@ -58,7 +72,7 @@ func (w *window) tick(now time.Time) []*incusEvent {
 			h.since = now
 		}
 	}
-	return w.due(func(h *heldEvent) bool {
+	return w.due(len(w.held), func(h *heldEvent) bool {
 		hold := h.hold()
 		return !h.at.After(now.Add(-hold)) || now.Sub(h.since) >= hold
 	})
@@ -79,34 +93,29 @@ func (w *window) next() time.Time {
 	return next
 }
 
-// due removes the events up to the newest one that may leave, and returns them in order.
-func (w *window) due(leaves func(*heldEvent) bool) []*incusEvent {
-	var last *heldEvent
-	for _, h := range w.held {
-		if leaves(h) && (last == nil || last.before(h)) {
-			last = h
-		}
+// due removes the events up to the newest of the first n that may leave, and returns them in order.
+func (w *window) due(n int, leaves func(*heldEvent) bool) []*incusEvent {
+	for n > 0 && !leaves(w.held[n-1]) {
+		n--
 	}
-	if last == nil {
-		return nil
-	}
-	var out []*incusEvent
-	for len(w.held) > 0 && !last.before(w.held[0]) {
-		out = append(out, w.pop())
-	}
-	return out
+	return w.take(n)
 }
 
 // all empties the window.
-func (w *window) all() []*incusEvent {
-	out := make([]*incusEvent, 0, len(w.held))
-	for len(w.held) > 0 {
-		out = append(out, w.pop())
+func (w *window) all() []*incusEvent { return w.take(len(w.held)) }
+
+// take removes the n oldest events and returns them in order.
+func (w *window) take(n int) []*incusEvent {
+	if n == 0 {
+		return nil
 	}
+	out := make([]*incusEvent, n)
+	for i, h := range w.held[:n] {
+		out[i] = h.incusEvent
+	}
+	w.held = slices.Delete(w.held, 0, n)
 	return out
 }
-
-func (w *window) pop() *incusEvent { return heap.Pop(&w.held).(*heldEvent).incusEvent }
 
 // hold is how long h may have to wait for older events.
 func (h *heldEvent) hold() time.Duration {
@@ -114,27 +123,4 @@ func (h *heldEvent) hold() time.Duration {
 		return lifecycleHold
 	}
 	return operationHold
-}
-
-// before orders by timestamp, then by arrival.
-func (h *heldEvent) before(o *heldEvent) bool {
-	if !h.at.Equal(o.at) {
-		return h.at.Before(o.at)
-	}
-	return h.n < o.n
-}
-
-// heldEvents is a heap, the oldest first.
-type heldEvents []*heldEvent
-
-func (h heldEvents) Len() int           { return len(h) }
-func (h heldEvents) Less(i, j int) bool { return h[i].before(h[j]) }
-func (h heldEvents) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *heldEvents) Push(x any)        { *h = append(*h, x.(*heldEvent)) }
-func (h *heldEvents) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return last
 }

@@ -103,7 +103,7 @@ func (s *dockerSource) liveContainer(i container.InspectResponse) format.Contain
 	}
 	m, ok := readProc(i.State.Pid, i.ID)
 	if ok {
-		m.cpu = s.live.cpu(i.ID, m.usage, s.now(), dockerTime(i.State.StartedAt))
+		m.cpu = s.live.cpu.share(i.ID, m.usage, dockerTime(i.State.StartedAt), s.now())
 	} else {
 		m = s.live.ask(i.ID, dockerTime(i.State.StartedAt), s.cli.Load())
 	}
@@ -122,31 +122,24 @@ type measure struct {
 const (
 	statsAnswers = 1500 * time.Millisecond // the engine's own figures take it 1 s (20.10)
 	statsFresh   = 2 * time.Second
-	maxSamples   = 4096
 )
 
-// liveStats keeps the newest figures per container: a share of the processor needs two samples.
+// liveStats keeps the newest figures per container.
 type liveStats struct {
-	wg sync.WaitGroup
+	wg  sync.WaitGroup
+	cpu cpuShares // guarded by itself
 
-	mu      sync.Mutex
-	ctx     context.Context // guarded by mu, as all below; nil: not running
-	samples map[string]sample
-	asked   map[string]measure
-	asking  map[string]time.Time // since when, or when the newest answer came
-}
-
-type sample struct {
-	at    time.Time
-	usage uint64
-	cpu   float64
+	mu     sync.Mutex
+	ctx    context.Context // guarded by mu, as all below; nil: not running
+	asked  map[string]measure
+	asking map[string]time.Time // since when, or when the newest answer came
 }
 
 func (l *liveStats) start(ctx context.Context) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ctx = ctx
-	l.samples, l.asked, l.asking = map[string]sample{}, map[string]measure{}, map[string]time.Time{}
+	l.asked, l.asking = map[string]measure{}, map[string]time.Time{}
 }
 
 func (l *liveStats) wait() {
@@ -154,29 +147,6 @@ func (l *liveStats) wait() {
 	l.ctx = nil
 	l.mu.Unlock()
 	l.wg.Wait()
-}
-
-// cpu is the share of the whole machine since the previous sample; of the first sample: since the start.
-func (l *liveStats) cpu(id string, usage uint64, now, started time.Time) float64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	prev, ok := l.samples[id]
-	if !ok || usage < prev.usage {
-		prev = sample{at: started}
-	}
-	d := now.Sub(prev.at)
-	if ok && d < 50*time.Millisecond {
-		return prev.cpu // too short to tell
-	}
-	if d <= 0 {
-		return 0
-	}
-	share := float64(usage-prev.usage) / (float64(d) * float64(processors()))
-	if l.samples == nil || len(l.samples) >= maxSamples {
-		l.samples = map[string]sample{}
-	}
-	l.samples[id] = sample{now, usage, share}
-	return share
 }
 
 // ask returns the newest figures that the engine gave and asks for newer ones in the background: its answer
@@ -191,19 +161,20 @@ func (l *liveStats) ask(id string, started time.Time, cli *client.Client) measur
 	if at, ok := l.asking[id]; ok && time.Since(at) < statsFresh {
 		return l.asked[id]
 	}
-	if len(l.asking) >= maxSamples {
+	if len(l.asking) >= maxReadings {
 		clear(l.asking)
 		clear(l.asked)
 	}
 	l.asking[id] = time.Now()
 	l.wg.Go(func() {
 		m, err := engineStats(ctx, cli, id)
-		m.cpu = l.cpu(id, m.usage, time.Now(), started)
+		if err != nil {
+			return // no reading either: the next share would count since the start as if it were new
+		}
+		m.cpu = l.cpu.share(id, m.usage, started, time.Now())
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if err == nil {
-			l.asked[id] = m
-		}
+		l.asked[id] = m
 	})
 	return l.asked[id]
 }

@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 )
-
-func processors() int { return runtime.NumCPU() }
 
 // readProc reads what a container uses from the kernel, in microseconds where the engine takes a second. ok is
 // false when the process cannot be seen from here: another pid namespace, another machine.

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime"
 	"strings"
-	"sync"
-	"time"
 
 	"shiplog/format"
 
@@ -168,7 +165,8 @@ func (s *incusSource) container(in *api.InstanceFull) format.Container {
 	if started.Year() < 2000 {
 		started = in.LastUsedAt
 	}
-	c.CPU = s.cpu.share(instanceKey{orDefault(in.Project), in.Name}, st.CPU, started, s.now())
+	key := instanceKey{orDefault(in.Project), in.Name}
+	c.CPU = s.cpu.share(key.String(), uint64(max(st.CPU.Usage, 0)), started, s.now())
 	return c
 }
 
@@ -178,47 +176,4 @@ func imageOf(in *api.Instance) string {
 		return d
 	}
 	return shortFingerprint(in.Config["volatile.base_image"])
-}
-
-// cpuSamples remember the newest reading of each instance, so that a share can be told at once. The first
-// reading of an instance gives the average since its start.
-type cpuSamples struct {
-	mu sync.Mutex
-	by map[instanceKey]cpuSample // guarded by mu
-}
-
-type cpuSample struct {
-	usage int64 // ns
-	at    time.Time
-	share float64
-}
-
-const (
-	maxCPUSamples = 4096
-	minCPUSpan    = 100 * time.Millisecond // two readings closer than this tell nothing
-)
-
-// share is the part of the whole machine an instance used since the last reading, 0 to 1.
-func (c *cpuSamples) share(k instanceKey, cpu api.InstanceStateCPU, started, now time.Time) float64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	old, ok := c.by[k]
-	if !ok || cpu.Usage < old.usage || old.at.Before(started) {
-		old = cpuSample{at: started}
-	}
-	span := now.Sub(old.at)
-	if span < minCPUSpan {
-		return old.share
-	}
-	perSecond := cpu.AllocatedTime // ns of CPU per second, over all CPUs the instance may use
-	if perSecond <= 0 {
-		perSecond = int64(runtime.NumCPU()) * int64(time.Second)
-	}
-	share := float64(cpu.Usage-old.usage) / (span.Seconds() * float64(perSecond))
-	share = min(max(share, 0), 1)
-	if c.by == nil || len(c.by) >= maxCPUSamples {
-		c.by = map[instanceKey]cpuSample{}
-	}
-	c.by[k] = cpuSample{usage: cpu.Usage, at: now, share: share}
-	return share
 }

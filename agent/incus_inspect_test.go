@@ -36,8 +36,8 @@ func TestIncusInspect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.CPU < 0.04 || got.CPU > 0.051 { // 6 s of 2 CPUs in a minute
-		t.Errorf("cpu = %v, want about 0.05", got.CPU)
+	if got.CPU < 0.08 || got.CPU > 0.101 { // 6 s of one CPU in a minute, whatever it may use
+		t.Errorf("cpu = %v, want about 0.1", got.CPU)
 	}
 	got.CPU = 0
 	want := format.Container{Type: "lxc", ID: "web", Name: "web", Image: "busybox", State: "running", Memory: 4096, RX: 10, TX: 20,

@@ -45,7 +45,7 @@ type incusSource struct {
 	mu       sync.Mutex
 	server   *incusServer // guarded by mu; nil: not connected
 	lastSeen time.Time    // guarded by mu: newest sign of life
-	cpu      cpuSamples   // guarded by itself
+	cpu      cpuShares    // guarded by itself
 
 	// Owned by the pump.
 	m         *IncusMapper

@@ -10,7 +10,7 @@ type Container struct {
 	Name      string   `json:"name"`  // without a leading slash
 	Image     string   `json:"image"` // reference or alias
 	State     string   `json:"state"` // running, stopped or paused
-	CPU       float64  `json:"cpu"`   // share of the whole machine over the last two samples, 0 to 1
+	CPU       float64  `json:"cpu"`   // share of one processor lately: 0.5 is half of one, 2 is two all the time
 	Memory    int64    `json:"memory"`
 	RX        int64    `json:"rx"` // bytes received since start, over all interfaces but lo
 	TX        int64    `json:"tx"` // bytes sent since start

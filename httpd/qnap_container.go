@@ -19,7 +19,7 @@ const (
 // containerInfo is the live state of a container. What is measured is left out while it is stopped, and is
 // 0 or [] when it is not known.
 type containerInfo struct {
-	CPU       *float64  `json:"cpu,omitempty"` // fraction of the machine
+	CPU       *float64  `json:"cpu,omitempty"` // fraction of one processor
 	ID        string    `json:"id"`
 	Image     string    `json:"image"`
 	IPAddress *[]string `json:"ipaddress,omitempty"`

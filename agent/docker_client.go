@@ -11,11 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/docker/docker/client"
@@ -72,7 +69,10 @@ func openDocker(ctx context.Context, host string) (*client.Client, error) {
 		d := net.Dialer{Timeout: dockerAnswers}
 		c, err := d.DialContext(ctx, "unix", path)
 		if err != nil {
-			return nil, explainSocket(path, "docker", err)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("%w: %s does not exist", errNoDocker, path)
+			}
+			return nil, refused(path, "docker", err)
 		}
 		c.Close()
 	}
@@ -90,24 +90,6 @@ func openDocker(ctx context.Context, host string) (*client.Client, error) {
 	}
 	cli.NegotiateAPIVersionPing(ping)
 	return cli, nil
-}
-
-// explainSocket turns a refusal to open a socket into what to do about it.
-func explainSocket(path, group string, err error) error {
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: %s does not exist", errNoDocker, path)
-	case !errors.Is(err, fs.ErrPermission):
-		return err
-	}
-	var st syscall.Stat_t
-	if syscall.Stat(path, &st) == nil && st.Gid != 0 {
-		if g, e := user.LookupGroupId(strconv.FormatUint(uint64(st.Gid), 10)); e == nil {
-			group = g.Name
-		}
-	}
-	return fmt.Errorf("open %s: %w; add the user to group %s (usermod -aG %s USER) and start shiplog again",
-		path, fs.ErrPermission, group, group)
 }
 
 // openEvents asks for the raw stream of events: from since on, and without end when until is zero. The

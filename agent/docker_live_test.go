@@ -21,9 +21,9 @@ func TestDockerRefused(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := explainSocket(path, "docker", &os.PathError{Op: "dial", Path: path, Err: syscall.EACCES})
+	err := refused(path, "docker", &os.PathError{Op: "dial", Path: path, Err: syscall.EACCES})
 	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "add the user to group docker") {
-		t.Errorf("explainSocket = %v, want what to do about it", err)
+		t.Errorf("refused = %v, want what to do about it", err)
 	}
 	var log strings.Builder
 	s := newDockerSource(Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now}, &meter{})
@@ -88,21 +88,5 @@ func TestReadProc(t *testing.T) {
 	}
 	if rx, tx := netDev(path); rx != 400 || tx != 360 {
 		t.Errorf("netDev = %d, %d, want 400, 360", rx, tx)
-	}
-}
-
-// TestProcessorShare needs two samples; the first counts since the start.
-func TestProcessorShare(t *testing.T) {
-	var l liveStats
-	start := time.Unix(1e9, 0)
-	n := uint64(processors())
-	if got := l.cpu("x", n*1e9, start.Add(10*time.Second), start); got != 0.1 {
-		t.Errorf("share since start = %v, want 0.1", got)
-	}
-	if got := l.cpu("x", n*2e9, start.Add(12*time.Second), start); got != 0.5 {
-		t.Errorf("share of the last two seconds = %v, want 0.5", got)
-	}
-	if got := l.cpu("x", n*9e9, start.Add(12*time.Second+time.Millisecond), start); got != 0.5 {
-		t.Errorf("share of a millisecond = %v, want the one before", got)
 	}
 }

@@ -7,10 +7,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"os/user"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"shiplog/format"
@@ -61,7 +58,7 @@ func dialIncus(ctx context.Context, given string) (*incusServer, error) {
 		if err == nil {
 			return s, nil
 		}
-		errs = append(errs, explain(path, err))
+		errs = append(errs, refused(path, incusGroup(path), err))
 	}
 	if len(errs) == 0 {
 		if given != "" {
@@ -70,6 +67,14 @@ func dialIncus(ctx context.Context, given string) (*incusServer, error) {
 		return nil, errNoSocket
 	}
 	return nil, errors.Join(errs...)
+}
+
+// incusGroup is the group that may open a socket, where the socket itself does not tell.
+func incusGroup(path string) string {
+	if strings.Contains(path, "lxd") {
+		return "lxd"
+	}
+	return "incus-admin"
 }
 
 func openIncus(ctx context.Context, path string) (*incusServer, error) {
@@ -89,24 +94,6 @@ func openIncus(ctx context.Context, path string) (*incusServer, error) {
 		s.engine = format.EngineLXD
 	}
 	return s, nil
-}
-
-// explain turns a refusal into what to do about it.
-func explain(path string, err error) error {
-	if !errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("open %s: %w", path, err)
-	}
-	group := "incus-admin"
-	if strings.Contains(path, "lxd") {
-		group = "lxd"
-	}
-	var st syscall.Stat_t
-	if syscall.Stat(path, &st) == nil && st.Gid != 0 {
-		if g, e := user.LookupGroupId(strconv.FormatUint(uint64(st.Gid), 10)); e == nil {
-			group = g.Name
-		}
-	}
-	return fmt.Errorf("open %s: permission denied; add the user shiplog runs as to the group %s and start it again: %w", path, group, fs.ErrPermission)
 }
 
 // list asks for everything that is compared. Images and operations are left unknown when the daemon does

@@ -291,9 +291,9 @@ func TestIncusAppearsLater(t *testing.T) {
 func TestIncusRefusalNamesTheGroup(t *testing.T) {
 	denied := fmt.Errorf("dial: %w", fs.ErrPermission)
 	for path, group := range map[string]string{"/run/incus/unix.socket": "incus-admin", "/var/lib/lxd/unix.socket": "lxd"} {
-		err := explain(path, denied)
+		err := refused(path, incusGroup(path), denied)
 		if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "group "+group) {
-			t.Errorf("explain(%s) = %v, want one that names the group %s", path, err, group)
+			t.Errorf("refused(%s) = %v, want one that names the group %s", path, err, group)
 		}
 	}
 }

@@ -2,6 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/user"
+	"strconv"
+	"syscall"
 	"time"
 
 	"shiplog/format"
@@ -29,4 +35,20 @@ type source interface {
 	// Live state. Errors: format.ErrNoContainer, format.ErrAmbiguous, format.ErrEngineDown.
 	inspect(ctx context.Context, id string) (format.Container, error)
 	list(ctx context.Context) ([]format.Container, error)
+}
+
+// refused says what to do about a socket that could not be opened: to a refusal for want of rights it adds the
+// group that has them, which is group unless the socket belongs to another.
+func refused(path, group string, err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("open %s: %w", path, err)
+	}
+	var st syscall.Stat_t
+	if syscall.Stat(path, &st) == nil && st.Gid != 0 {
+		if g, e := user.LookupGroupId(strconv.FormatUint(uint64(st.Gid), 10)); e == nil {
+			group = g.Name
+		}
+	}
+	return fmt.Errorf("open %s: %w; add the user to group %s (usermod -aG %s USER) and start shiplog again",
+		path, fs.ErrPermission, group, group)
 }

@@ -50,6 +50,11 @@ var dockerStories = []story{
 			"docker rm loop",
 		},
 		states: "create connect start die disconnect connect start die disconnect connect start die disconnect connect start die disconnect destroy",
+		lines: []string{
+			"Create container {}", "Start container {}", "WARN Container died {} (exit=5)", "Start container {}",
+			"WARN Container died {} (exit=5)", "Start container {}", "WARN Container died {} (exit=5)", "Start container {}",
+			"ERROR Container keeps restarting {} (exit=5, restarts=3)", "WARN Container died {} (exit=5)", "Destroy container {}",
+		},
 	},
 	{
 		name: "oom", engine: "docker",

@@ -58,7 +58,12 @@ func (r *Record) Trim() {
 			*m.text = s
 		}
 	}
-	r.Engine = Engine(cutText(string(r.Engine), 32))
+	if e := cutText(string(r.Engine), 32); e != string(r.Engine) {
+		if len(e) < len(r.Engine) {
+			r.Cut = withName(r.Cut, "engine")
+		}
+		r.Engine = Engine(e)
+	}
 	if len(r.Data) > maxData/3 { // at most three bytes are written for one: AppendLine judges the others
 		r.trimData(maxData)
 	}
@@ -139,7 +144,7 @@ func (r *Record) bound() int {
 
 // trimWhole drops or shortens the large members until the line fits: what is free text first gives way.
 func (r *Record) trimWhole() {
-	over := func() int { return len(AppendLine(nil, r)) - maxRecord }
+	over := func() int { return len(appendTail(nil, r)) + maxHead - maxRecord } // seq may not be given yet
 	if over() <= 0 {
 		return
 	}
@@ -240,7 +245,8 @@ func shrinkString(str []byte, limit int) []byte {
 	for s.i < len(str)-1 && s.i < limit {
 		keep = s.i
 		if str[s.i] == '\\' {
-			if !s.escape() {
+			high := str[s.i+1] == 'u' && hex4(str[s.i+2:])&^0x3ff == 0xd800 // a character may take two escapes
+			if !s.escape() || high && str[s.i] == '\\' && !s.escape() {
 				break
 			}
 			continue

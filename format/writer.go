@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -85,7 +86,11 @@ func (w *Writer) makeDirs(dir string) error {
 	if err := os.MkdirAll(w.dir, 0o750); err != nil {
 		return err
 	}
-	return errors.Join(w.disk.syncDir(dir), w.disk.syncDir(filepath.Dir(filepath.Clean(dir))))
+	err := w.disk.syncDir(filepath.Dir(filepath.Clean(dir)))
+	if errors.Is(err, fs.ErrPermission) {
+		err = nil // a folder that others own and may not be listed; dir was there before
+	}
+	return errors.Join(err, w.disk.syncDir(dir))
 }
 
 // Append gives the records their Seq (and the next Eseq to those whose Eseq is not zero), their ID, Obs, Time

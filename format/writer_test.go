@@ -290,3 +290,14 @@ func TestLimits(t *testing.T) {
 		}
 	}
 }
+
+// TestOpenBelowAFolderThatMayNotBeListed opens a directory whose parent can be passed through but not read.
+func TestOpenBelowAFolderThatMayNotBeListed(t *testing.T) {
+	f := &format.Faults{Hook: func(kind string, n int) (int, error) {
+		if kind == "syncdir" && n == 1 {
+			return 0, os.ErrPermission
+		}
+		return 0, nil
+	}}
+	closed(t, open(t, t.TempDir(), f.Options(format.Options{})))
+}

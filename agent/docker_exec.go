@@ -9,15 +9,32 @@ import (
 // execs remembers which executions belong to a health check and what the others execute, since Docker names
 // the command only at the start.
 type execs struct {
-	health map[string]bool   // exec ids that are left out until they die
-	cmds   map[string]string // other exec ids to their command
+	health recent[bool]   // exec ids that are left out until they die
+	cmds   recent[string] // other exec ids to their command
 }
 
-// maxExecs bounds the ids that wait for their end; an exec that cannot start never dies.
+// maxExecs bounds the ids that wait for their end.
 const maxExecs = 4096
 
-func newExecs() execs {
-	return execs{health: map[string]bool{}, cmds: map[string]string{}}
+// recent is a map of the newest maxExecs/2 to maxExecs ids. It has to forget: an exec that cannot start never
+// dies, and a health check whose program is missing tries again every few seconds for ever.
+type recent[V any] struct{ young, old map[string]V }
+
+func (r *recent[V]) put(id string, v V) {
+	if r.young == nil || len(r.young) >= maxExecs/2 {
+		r.young, r.old = map[string]V{}, r.young
+	}
+	r.young[id] = v
+}
+
+// take returns what was put under id and forgets it.
+func (r *recent[V]) take(id string) (v V, ok bool) {
+	if v, ok = r.young[id]; !ok {
+		v, ok = r.old[id]
+	}
+	delete(r.young, id)
+	delete(r.old, id)
+	return v, ok
 }
 
 // healthExec tells whether e is an execution of its container's health check: those come every few seconds
@@ -31,22 +48,15 @@ func (m *DockerMapper) healthExec(e *dockerEvent) bool {
 	case "exec_create", "exec_start":
 		c := m.of(e.ID, e.At)
 		if m.isHealthCheck(c, e.Arg) {
-			if len(m.execs.health) < maxExecs {
-				m.execs.health[id] = true
-			}
+			m.execs.health.put(id, true)
 			return true
 		}
-		if len(m.execs.cmds) >= maxExecs {
-			clear(m.execs.cmds)
-		}
-		m.execs.cmds[id] = e.Arg
+		m.execs.cmds.put(id, e.Arg)
 	case "exec_die", "exec_detach":
-		if m.execs.health[id] {
-			delete(m.execs.health, id)
+		if _, ok := m.execs.health.take(id); ok {
 			return true
 		}
-		if cmd, ok := m.execs.cmds[id]; ok {
-			delete(m.execs.cmds, id)
+		if cmd, ok := m.execs.cmds.take(id); ok {
 			c := m.of(e.ID, e.At)
 			c.lastExec, c.lastExecAt = cmd, e.At
 		}

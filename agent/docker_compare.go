@@ -26,10 +26,7 @@ type knownSince struct {
 // begin looks for differences between a snapshot and what the events told. When there are any, it waits a
 // moment: the event that explains one may be on its way.
 func (s *dockerSource) begin(c *comparison) []Mapped {
-	var ms []Mapped
-	if s.pending != nil {
-		ms = s.finish()
-	}
+	ms := s.settle()
 	if c.snap != nil && s.known.ok && len(s.m.diff(c.snap, s.known)) > 0 {
 		c.due = s.now().Add(s.times.confirm)
 		s.pending = c
@@ -37,6 +34,14 @@ func (s *dockerSource) begin(c *comparison) []Mapped {
 	}
 	s.pending = c
 	return append(ms, s.finish()...)
+}
+
+// settle finishes what waits for events that may explain it: none will come in time.
+func (s *dockerSource) settle() []Mapped {
+	if s.pending == nil {
+		return nil
+	}
+	return s.finish()
 }
 
 // finish turns the differences that are still there into events, and takes over the state.

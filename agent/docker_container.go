@@ -258,7 +258,8 @@ func (m *DockerMapper) endLoop(c *dockerContainer) { c.restarts, c.looping = nil
 func (m *DockerMapper) died(o *mapping, c *dockerContainer) {
 	at, exit := o.e.At, o.e.Attr["exitCode"]
 	o.shown()
-	explained := !c.killed.IsZero() && c.killed.After(c.started)
+	// A start that lies ahead was told by the clock before it was set back.
+	explained := !c.killed.IsZero() && (c.killed.After(c.started) || c.started.After(m.clock.Add(clockStep)))
 	if exit != "" && exit != "0" && !explained {
 		o.raw.Level = format.LevelWarn
 	}

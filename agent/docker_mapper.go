@@ -48,7 +48,7 @@ const maxContainers = 10_000
 
 // NewDockerMapper makes a mapper that knows nothing yet.
 func NewDockerMapper(o MapperOptions) *DockerMapper {
-	return &DockerMapper{opts: o, containers: map[string]*dockerContainer{}, volumes: map[string]bool{}, images: newDockerImages(), execs: newExecs()}
+	return &DockerMapper{opts: o, containers: map[string]*dockerContainer{}, volumes: map[string]bool{}, images: newDockerImages()}
 }
 
 // Event maps one event as Docker sent it. Lines held back by earlier events come first when their time has
@@ -88,10 +88,12 @@ func (m *DockerMapper) handle(e *dockerEvent, stored *format.Record) []Mapped {
 		return nil
 	}
 	out := &mapping{m: m, e: e}
-	out.ms = m.release(e.At)
-	if e.At.After(m.clock) {
-		m.clock = e.At
+	if e.made == nil && e.At.Before(m.clock.Add(-clockStep)) {
+		// The engine's clock was set back: what is held was due by the clock before.
+		out.ms, m.clock = m.Flush(), e.At
 	}
+	out.ms = append(out.ms, m.release(e.At)...)
+	m.clock = later(m.clock, e.At)
 	out.raw = stored
 	if stored == nil {
 		out.raw = e.record(m.containerName(e))

@@ -97,6 +97,8 @@ func TestDockerLines(t *testing.T) {
 		{"an image with two names removed", MapperOptions{}, []string{"0 image tag id=sha256:1 name=a:1", "1 image tag id=sha256:1 name=b:1", "10 image untag id=sha256:1", "20 image untag id=sha256:1", "30 image delete id=sha256:1"},
 			"Image tagged (docker, a:1); Image tagged (docker, b:1); Image removed (docker, b:1); Image removed (docker, a:1)"},
 		{"the last name of an image in use", MapperOptions{}, []string{"0 image tag id=sha256:1 name=a:1", "10 image untag id=sha256:1"}, "Image tagged (docker, a:1); Image removed (docker, a:1)"},
+		{"a restart after the clock was set back an hour", fine, []string{"3600000 container start", "0 container kill signal=15", "100 container die exitCode=0", "210 container stop", "260 network connect", "900 container start", "900 container restart"},
+			"Start container; Restart container"},
 		{"oom and commit", fine, []string{"0 container oom", "10 container commit imageID=sha256:12 imageRef=a:2"}, "Container out of memory; commit container (docker, " + shortID(hexID(1)) + ", a:2)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -137,6 +139,28 @@ func TestHealthChecksAreLeftOut(t *testing.T) {
 				t.Errorf("filtered %d and kept %d, want %d and %d", m.filtered, n, tc.want, 3-tc.want)
 			}
 		})
+	}
+}
+
+// TestHealthChecksThatCannotStart never die: they must not make the others be recorded in the end.
+func TestHealthChecksThatCannotStart(t *testing.T) {
+	m := NewDockerMapper(MapperOptions{Container: func(string) (DockerInfo, bool) { return DockerInfo{Health: []string{"CMD", "curl", "x"}}, true }})
+	exec := func(n int, action string) int {
+		ms, err := m.Event([]byte(event(time.Unix(1e9+int64(n), 0), "container", action, hexID(1), map[string]string{"execID": hexID(n)})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(ms)
+	}
+	kept := 0
+	for n := range 2 * maxExecs {
+		kept += exec(n, "exec_create: curl x") + exec(n, "exec_start: curl x")
+	}
+	if kept += exec(2*maxExecs-1, "exec_die"); kept != 0 {
+		t.Errorf("%d records of health checks, want none", kept)
+	}
+	if n := len(m.execs.health.young) + len(m.execs.health.old); n > maxExecs {
+		t.Errorf("%d ids remembered, want at most %d", n, maxExecs)
 	}
 }
 

@@ -60,11 +60,7 @@ func (s *dockerSource) deadline() time.Time {
 }
 
 func (s *dockerSource) flush() []Mapped {
-	var ms []Mapped
-	if s.pending != nil {
-		ms = s.finish()
-	}
-	return append(ms, s.m.Flush()...)
+	return append(s.settle(), s.m.Flush()...)
 }
 
 // overflow tells of events that did not fit into the queue, and has what they said found out.

@@ -42,8 +42,9 @@ type dockerSource struct {
 	q     *queue
 	again chan struct{} // size 1: one request for a comparison is enough
 
-	cli  atomic.Pointer[client.Client] // nil: not connected
-	live liveStats
+	cli       atomic.Pointer[client.Client] // nil: not connected
+	comparing atomic.Bool                   // a snapshot is on its way through the queue
+	live      liveStats
 
 	// Owned by run.
 	anchor   anchor
@@ -65,17 +66,16 @@ type dockerSource struct {
 type anchor struct {
 	key dockerKey
 	at  time.Time
-	raw []byte // key and at are in here, not yet decoded
+	raw []byte // key and at are in here, not yet decoded; at is when it came
 }
 
-// decoded is a with key and at filled in; ok is false when there was no event yet.
+// decoded is a with key and at filled in; ok is false when there was no event yet. An event that cannot be
+// read is not found again either: better a gap that was none than none that was.
 func (a anchor) decoded() (anchor, bool) {
 	if a.raw != nil {
-		e, err := parseDocker(a.raw)
-		if err != nil {
-			return a, !a.at.IsZero()
+		if e, err := parseDocker(a.raw); err == nil {
+			a.key, a.at = e.key(), e.At
 		}
-		a.key, a.at = e.key(), e.At
 	}
 	return a, !a.at.IsZero()
 }
@@ -183,7 +183,7 @@ func (s *dockerSource) session(ctx context.Context, cli *client.Client) error {
 	wg.Go(func() { ended <- s.read(body) })
 	err = s.follow(ctx, cli, ended, len(past))
 	if ctx.Err() == nil {
-		s.q.pushWork(func() []Mapped { return []Mapped{disconnected(s.engine(), s.now(), err)} })
+		s.q.pushWork(func() []Mapped { return append(s.settle(), disconnected(s.engine(), s.now(), err)) })
 	}
 	return err
 }
@@ -262,7 +262,7 @@ func (s *dockerSource) read(body io.Reader) error {
 			})
 		}
 		prev = obs
-		s.anchor = anchor{raw: raw}
+		s.anchor = anchor{raw: raw, at: obs}
 		s.q.push(raw, obs)
 	})
 }
@@ -297,12 +297,19 @@ func (s *dockerSource) heal(ctx context.Context, cli *client.Client) {
 	}
 }
 
-// compare takes a snapshot and hands it to the pump.
+// compare takes a snapshot and hands it to the pump. While the disk is full nobody takes it there: one waits.
 func (s *dockerSource) compare(ctx context.Context, cli *client.Client, first bool, replayed int) {
-	snap, err := takeSnapshot(ctx, cli, s.now)
-	if err != nil && ctx.Err() == nil {
-		s.log.Warn("state not listed", "engine", s.engine(), "err", err)
+	c := &comparison{first: first, replayed: replayed}
+	if !s.comparing.Swap(true) {
+		var err error
+		if c.snap, err = takeSnapshot(ctx, cli, s.now); err != nil && ctx.Err() == nil {
+			s.log.Warn("state not listed", "engine", s.engine(), "err", err)
+		}
+	} else if !first {
+		return
 	}
-	c := &comparison{snap: snap, first: first, replayed: replayed}
-	s.q.pushWork(func() []Mapped { return s.begin(c) })
+	s.q.pushWork(func() []Mapped {
+		s.comparing.Store(false)
+		return s.begin(c)
+	})
 }

@@ -18,6 +18,10 @@ type Options struct {
 	// Log is what Writer has written: cursors and state are rebuilt from it at start. Nil: begin with nothing.
 	Log *format.Log
 
+	// Host is the name Writer puts into records, so that those of other boxes in Log, which an import leaves
+	// there, are not taken for what this one has seen. Empty: all are this box's.
+	Host string
+
 	// Docker and Incus are the engines' addresses: a socket's path, or a URL. "" probes the usual sockets
 	// again and again, "none" turns the source off.
 	Docker, Incus string
@@ -27,6 +31,11 @@ type Options struct {
 
 	Logger *slog.Logger     // nil: slog.Default()
 	Now    func() time.Time // nil: time.Now
+}
+
+// own tells whether a raw record was made by capture on this box: not by a client, nor elsewhere and imported.
+func (o *Options) own(f *format.Fields) bool {
+	return f.ActorType.Is(format.ActorEngine) && (o.Host == "" || f.Host.Is(o.Host))
 }
 
 // Agent captures the events of the engines on this box and answers for their live state.

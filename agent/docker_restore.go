@@ -48,7 +48,7 @@ func (s *dockerSource) restore() []Mapped {
 			s.log.Warn("log not read to its end", "engine", s.engine(), "err", err)
 			break
 		}
-		if line.Fields.Engine != format.EngineDocker || line.Fields.Stream != format.StreamEvent {
+		if f := line.Fields; f.Engine != format.EngineDocker || f.Stream != format.StreamEvent || !s.opts.own(f) {
 			continue
 		}
 		r := new(format.Record)
@@ -141,7 +141,7 @@ func (s *dockerSource) scanTail() (*logTail, error) {
 				t.have[derivedKind{ref, f.Stream, f.Category.String(), f.Action.String()}]++
 			}
 			continue
-		case f.Stream != format.StreamEvent:
+		case f.Stream != format.StreamEvent || !s.opts.own(f):
 			continue
 		}
 		if docker++; docker == 1 {

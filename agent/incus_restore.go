@@ -84,6 +84,9 @@ func (s *incusSource) restore() []Mapped {
 		if f.Engine != format.EngineIncus && f.Engine != format.EngineLXD {
 			continue
 		}
+		if !s.own(f) {
+			continue
+		}
 		if at := time.Unix(0, f.Time); at.After(s.history) {
 			s.history = at
 		}
@@ -113,6 +116,19 @@ func (s *incusSource) restore() []Mapped {
 		}
 	}
 	return nil
+}
+
+// own leaves out what a client sent or an import brought from another box. Records of a cluster name the
+// member they speak of as their host.
+func (s *incusSource) own(f *format.Fields) bool {
+	if f.Stream != format.StreamEvent {
+		return s.o.Host == "" || f.Host.Is(s.o.Host)
+	}
+	if s.o.own(f) {
+		return true
+	}
+	e := recorded(f)
+	return e != nil && e.location != "" && f.ActorType.Is(format.ActorEngine)
 }
 
 // recorded is the event a raw record was made of; nil when the record holds none.

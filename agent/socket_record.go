@@ -16,7 +16,7 @@ import (
 // ClientRecord reads a record that another program sent and fills in what it left out: the stream (log),
 // the time (now), the category (system), the actor (the user uid, when it is not negative), level and
 // outcome. What looks like a secret is redacted, all else stays as it was sent. The numbers seq and eseq
-// are shiplog's to give: a record that has one is refused. An event of a category that Container Station
+// are shiplog's to give, and an engine speaks for itself: a record that has one, or actor type engine, is refused. An event of a category that Container Station
 // shows gets its position.
 func ClientRecord(line []byte, uid int, now time.Time) (*format.Record, error) {
 	r := new(format.Record)
@@ -25,6 +25,9 @@ func ClientRecord(line []byte, uid int, now time.Time) (*format.Record, error) {
 	}
 	if r.Seq != 0 || r.Eseq != 0 {
 		return nil, errors.New("seq and eseq are given by shiplog; leave them out")
+	}
+	if r.Actor.Type == format.ActorEngine {
+		return nil, errors.New("actor type engine is for what shiplog sees itself; use system, robot or user")
 	}
 	if r.Msg == "" && r.Action == "" && len(r.Data) == 0 {
 		return nil, errors.New("record says nothing: give it a msg, an action or data")

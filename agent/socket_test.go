@@ -164,6 +164,7 @@ func TestSocketTakesRecords(t *testing.T) {
 		{"an empty line is refused", ``, `{"error":`, nil},
 		{"a number of its own is refused", `{"seq":7,"msg":"x"}`, `{"error":"seq and eseq are given by shiplog; leave them out"}`, nil},
 		{"a position of its own is refused", `{"eseq":7,"stream":"event","msg":"x"}`, `{"error":`, nil},
+		{"an engine speaks for itself", `{"stream":"event","category":"container","action":"container.start","engine":"docker","actor":{"type":"engine"}}`, `{"error":"actor type engine`, nil},
 		{"nothing said is refused", `{"category":"backup"}`, `{"error":`, nil},
 		{"an unknown level is refused", `{"msg":"x","level":"WARNING"}`, `{"error":`, nil},
 		{"an unknown stream is refused", `{"msg":"x","stream":"both"}`, `{"error":`, nil},

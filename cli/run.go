@@ -65,7 +65,7 @@ func (d *daemon) capture(docker, incus string) error {
 	if err != nil {
 		return err
 	}
-	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Docker: docker, Incus: incus, Logger: d.log})
+	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: docker, Incus: incus, Logger: d.log})
 	if d.agent == nil {
 		return fmt.Errorf("no agent")
 	}

@@ -15,7 +15,7 @@ func (s *incusSource) adopt(l *listing, frames [][]byte, from time.Time) ([]Mapp
 		s.m.SetImage(fp, alias)
 	}
 	was := s.known
-	s.known = l.State
+	s.known, s.lastCompare = l.State, l.From
 	out := s.attach(l.Ops, frames)
 	if was == nil {
 		return out, 0
@@ -87,6 +87,7 @@ func (s *incusSource) attach(ops []api.Operation, frames [][]byte) []Mapped {
 // more soon.
 func (s *incusSource) reconciled(l *listing, again chan<- bool) []Mapped {
 	out := s.keep(s.m.mapAll(s.m.w.all()))
+	out = append(out, s.ended(l)...)
 	if s.known == nil {
 		ms, _ := s.adopt(l, nil, time.Time{})
 		again <- false
@@ -122,6 +123,22 @@ func (s *incusSource) reconciled(l *listing, again chan<- bool) []Mapped {
 	}
 	s.known, s.lastCompare = l.State, l.From
 	return append(out, s.note(false)...)
+}
+
+// ended forgets operations whose end was lost: an instance that one works on is not compared. The daemon lists
+// an operation for 5 s after its end, whose event has come by then.
+func (s *incusSource) ended(l *listing) []Mapped {
+	running := map[string]bool{}
+	for _, op := range l.Ops {
+		running[op.ID] = true
+	}
+	for id, t := range s.m.tasks.running {
+		if t.first != nil && t.first.Time.After(l.From.Add(-operationHold)) {
+			running[id] = true // began after it was listed
+		}
+	}
+	s.m.tasks.flush(s.m, running)
+	return s.keep(s.m.take())
 }
 
 // compared is since when an unseen change may have happened.

@@ -297,3 +297,58 @@ func TestIncusRefusalNamesTheGroup(t *testing.T) {
 		}
 	}
 }
+
+// TestIncusOperationWhoseEndWasLost must not keep its instance from being compared for ever.
+func TestIncusOperationWhoseEndWasLost(t *testing.T) {
+	f := newFakeIncus(t)
+	f.instances = []api.InstanceFull{instance("web", "Running", time.Now().Add(-time.Hour))}
+	f.up()
+	w := watchIncus(t, f, t.TempDir())
+	w.sees("Container engine incus connected")
+	f.send(operation(time.Now().Add(-time.Minute), "op1", "Updating instance", "Running", "web", ""))
+	waitFor(t, "the operation", func() bool { return len(w.records("operation.updating-instance")) == 1 })
+	began := time.Now()
+	f.set(func(f *fakeIncus) { f.instances[0].Status, f.instances[0].State.Status = "Stopped", "Stopped" })
+	w.src.resync()
+	w.sees("Stop container (lxc, web)")
+	var bound struct {
+		Min time.Time `json:"ts_min"`
+	}
+	rs := w.records("container.stop")
+	if err := json.Unmarshal(rs[0].Data, &bound); err != nil || bound.Min.Before(began.Add(-time.Minute)) {
+		t.Errorf("the stop happened after %v, want after the connect: %s", bound.Min, rs[0].Data)
+	}
+}
+
+// TestIncusRestoreLeavesOthersAlone has an event in the log that an import brought from another box.
+func TestIncusRestoreLeavesOthersAlone(t *testing.T) {
+	dir := t.TempDir()
+	write := func(host string, ms []Mapped) {
+		t.Helper()
+		fw, err := format.Open(dir, format.Options{Host: host})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(Store(ms, fw.Write), fw.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := New(Options{Docker: "none", Incus: "none", Logger: quiet(), Host: "nas"}).opts
+	s := newIncusSource(o, &meter{})
+	s.known, s.connects = newIncusState(), 1
+	write("nas", s.note(true))
+	m := NewIncusMapper(IncusOptions{})
+	if _, err := m.Event([]byte(lifecycle(time.Now().Add(time.Hour), "created", "theirs"))); err != nil {
+		t.Fatal(err)
+	}
+	write("", m.Flush())
+	var err error
+	if o.Log, err = format.OpenLog(dir); err != nil {
+		t.Fatal(err)
+	}
+	s = newIncusSource(o, &meter{})
+	s.restore()
+	if s.known == nil || len(s.known.Instances) != 0 || s.history.After(time.Now()) {
+		t.Errorf("known %v, newest %v; want a state without theirs", s.known, s.history)
+	}
+}

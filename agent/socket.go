@@ -124,6 +124,9 @@ func (s *socketServer) serve(ctx context.Context, conn *net.UnixConn) {
 	in := bufio.NewReaderSize(conn, maxClientLine)
 	for ctx.Err() == nil {
 		_ = conn.SetReadDeadline(time.Now().Add(s.lineWait))
+		if ctx.Err() != nil { // hangUp may have come just before
+			_ = conn.SetReadDeadline(time.Now())
+		}
 		line, err := in.ReadSlice('\n')
 		if err != nil {
 			if err = lineError(err, len(line), ctx.Err() != nil); err != nil {

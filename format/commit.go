@@ -102,7 +102,7 @@ func (w *Writer) put(batches ...*batch) error {
 		w.refuse(records)
 		return err
 	}
-	w.seq, w.eseq, w.notices = seq, eseq, nil
+	w.seq, w.eseq, w.notices = seq, eseq, w.laterNotices(batches)
 	w.health = health{checked: w.health.checked, since: w.health.since + len(buf)}
 	w.stats.Records += uint64(n)
 	if w.buf = buf; cap(buf) > maxCommit {

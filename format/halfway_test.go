@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -113,9 +114,10 @@ func TestSyncErrorLosesNothingToAKill(t *testing.T) {
 func TestTornTailIsKeptOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := store(t, map[string]string{segment(1): joined(line(1)) + "half a line"})
-		bad := true
+		var bad atomic.Bool
+		bad.Store(true)
 		f := &format.Faults{Hook: func(kind string, n int) (int, error) {
-			if bad && kind == "truncate" {
+			if bad.Load() && kind == "truncate" {
 				return 0, syscall.EPERM
 			}
 			return 0, nil
@@ -124,7 +126,7 @@ func TestTornTailIsKeptOnce(t *testing.T) {
 		ran := make(chan error)
 		go func() { ran <- w.Run(t.Context()) }()
 		time.Sleep(time.Hour)
-		bad = false
+		bad.Store(false)
 		time.Sleep(time.Minute)
 		closed(t, w)
 		<-ran
@@ -136,4 +138,33 @@ func TestTornTailIsKeptOnce(t *testing.T) {
 			t.Errorf("log = %q with damage %v, want the line, recovered and readonly", msgs, damage)
 		}
 	})
+}
+
+// TestNoticesLeaveRestoredNumbersAlone fails a sync in the middle of an import: what is said of it comes after the
+// records that have their numbers already.
+func TestNoticesLeaveRestoredNumbersAlone(t *testing.T) {
+	dir := t.TempDir()
+	bad := false
+	f := &format.Faults{Hook: func(kind string, n int) (int, error) {
+		if bad && kind == "sync" {
+			bad = false
+			return 0, syscall.EIO
+		}
+		return 0, nil
+	}}
+	w := open(t, dir, f.Options(format.Options{}))
+	for seq := uint64(1); seq <= 3; seq++ {
+		if err := w.Restore(&format.Record{Seq: seq, Stream: format.StreamLog, Msg: fmt.Sprint(seq)}); err != nil {
+			t.Fatal(err)
+		}
+		bad = seq == 1
+		if _, err := w.Seal(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closed(t, w)
+	msgs, damage := messages(t, dir)
+	if len(msgs) != 4 || msgs[2] != "3" || !strings.Contains(msgs[3], "failed to store") || len(damage) > 0 {
+		t.Errorf("log = %q with damage %v, want 1, 2, 3 and what failed", msgs, damage)
+	}
 }

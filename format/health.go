@@ -156,8 +156,25 @@ func (w *Writer) checkFree(bytes int) error {
 
 func mebibytes(n uint64) string { return strconv.FormatUint(n>>20, 10) + " MiB" }
 
+// restores tells whether batches come with numbers, which a notice must not take from them.
+func restores(batches []*batch) bool { return len(batches) > 0 && batches[0].restore }
+
+// laterNotices is what is still to be said once batches are written.
+func (w *Writer) laterNotices(batches []*batch) []*Record {
+	if !restores(batches) {
+		return nil
+	}
+	if w.health.state != "" {
+		return append(w.notices, w.outageNotice())
+	}
+	return w.notices
+}
+
 // withNotices puts what there is to say about the log itself before the batches.
 func (w *Writer) withNotices(batches []*batch) ([]*batch, error) {
+	if restores(batches) {
+		return batches, nil
+	}
 	notices := w.notices
 	if w.health.state != "" {
 		notices = append(notices[:len(notices):len(notices)], w.outageNotice())

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"shiplog/format"
 )
@@ -111,12 +112,12 @@ func TestChangedSegmentsAreNoticed(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(11, 12))
-			dir, _ := newLog(t, r, 2500, 300<<10)
+			dir, _ := newLog(t, r, 1200, 120<<10)
 			x := openIndex(t, dir, Options{Dir: filepath.Join(dir, "index")})
 			bare := openIndex(t, dir, Options{})
 			buildAll(t, x)
 			lines := readAll(t, dir)
-			for range 20 {
+			for range 10 {
 				q := randomQuery(r, lines)
 				compare(t, x, q, lines)
 				compare(t, bare, q, lines)
@@ -127,7 +128,7 @@ func TestChangedSegmentsAreNoticed(t *testing.T) {
 				if tt.name == "a sealed one is damaged in its place, with its old time" {
 					settle(t, x) // nothing tells of it but the lines themselves
 				}
-				for range 40 {
+				for range 25 {
 					compare(t, x, randomQuery(r, lines), lines)
 				}
 				p, err := x.Search(t.Context(), Query{})
@@ -152,7 +153,7 @@ func settle(t *testing.T, x *Index) {
 // Whatever was written before a search is in its answer, while segments seal and indexes are built.
 func TestSearchReadsWhatWasWritten(t *testing.T) {
 	dir := t.TempDir()
-	w, err := format.Open(dir, format.Options{SegmentBytes: 60 << 10})
+	w, err := format.Open(dir, format.Options{SegmentBytes: 25 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,6 +168,7 @@ func TestSearchReadsWhatWasWritten(t *testing.T) {
 				return
 			default:
 				buildOnce(t, x)
+				time.Sleep(5 * time.Millisecond)
 			}
 		}
 	})
@@ -178,6 +180,7 @@ func TestSearchReadsWhatWasWritten(t *testing.T) {
 				return
 			default:
 			}
+			time.Sleep(time.Millisecond)
 			n, err := x.Count(t.Context(), Query{Categories: []string{"container"}})
 			m, err2 := x.Count(t.Context(), Query{Categories: []string{"container"}, Text: words[r.IntN(len(words))]})
 			if err != nil || err2 != nil || m > n+2000 {
@@ -187,7 +190,7 @@ func TestSearchReadsWhatWasWritten(t *testing.T) {
 		}
 	})
 	r := rand.New(rand.NewPCG(15, 16))
-	for i := range 1500 {
+	for i := range 500 {
 		rec := randomRecord(r, i)
 		if err := w.Write(rec); err != nil {
 			t.Fatal(err)

@@ -28,7 +28,7 @@ func indexFiles(t *testing.T, dir string) (files []string) {
 // An index that was damaged in whatever way is never believed, and is there again after building.
 func TestDamagedIndexIsNeverBelieved(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	dir, _ := newLog(t, r, 4000, 450<<10)
+	dir, _ := newLog(t, r, 1500, 150<<10)
 	indexDir := filepath.Join(dir, "index")
 	buildAll(t, openIndex(t, dir, Options{Dir: indexDir}))
 	lines := readAll(t, dir)
@@ -64,7 +64,7 @@ func TestDamagedIndexIsNeverBelieved(t *testing.T) {
 			return os.WriteFile(path, b, 0o640)
 		}},
 	}
-	for round := range 60 {
+	for round := range 42 {
 		files := indexFiles(t, indexDir)
 		file, damage := files[r.IntN(len(files))], damages[round%len(damages)]
 		rel, _ := filepath.Rel(indexDir, file)
@@ -77,7 +77,7 @@ func TestDamagedIndexIsNeverBelieved(t *testing.T) {
 				t.Fatal(err)
 			}
 			x := openIndex(t, dir, Options{Dir: indexDir})
-			for range 15 {
+			for range 10 {
 				compare(t, x, randomQuery(r, lines), lines)
 			}
 			buildAll(t, x)
@@ -91,13 +91,13 @@ func TestDamagedIndexIsNeverBelieved(t *testing.T) {
 // Files that are cut or changed while they are mapped raise faults and nonsense; answers stay right.
 func TestIndexDamagedWhileOpen(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	dir, _ := newLog(t, r, 4000, 450<<10)
+	dir, _ := newLog(t, r, 1500, 150<<10)
 	indexDir := filepath.Join(dir, "index")
 	lines := readAll(t, dir)
-	for round := range 12 {
+	for round := range 6 {
 		x := openIndex(t, dir, Options{Dir: indexDir})
 		buildAll(t, x)
-		for range 20 { // open everything
+		for range 15 { // open everything
 			compare(t, x, randomQuery(r, lines), lines)
 		}
 		for _, file := range indexFiles(t, indexDir) {
@@ -110,7 +110,7 @@ func TestIndexDamagedWhileOpen(t *testing.T) {
 				}
 			}
 		}
-		for range 20 {
+		for range 15 {
 			compare(t, x, randomQuery(r, lines), lines)
 		}
 		buildAll(t, x)
@@ -125,7 +125,7 @@ func TestIndexDamagedWhileOpen(t *testing.T) {
 
 func TestMissingShardIsAnsweredByReading(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
-	dir, _ := newLog(t, r, 3000, 300<<10)
+	dir, _ := newLog(t, r, 1500, 150<<10)
 	indexDir := filepath.Join(dir, "index")
 	x := openIndex(t, dir, Options{Dir: indexDir})
 	buildAll(t, x)
@@ -138,7 +138,7 @@ func TestMissingShardIsAnsweredByReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, x := range []*Index{x, openIndex(t, dir, Options{Dir: indexDir}), openIndex(t, dir, Options{Dir: indexDir, ReadOnly: true})} {
-		for range 150 {
+		for range 60 {
 			compare(t, x, randomQuery(r, lines), lines)
 		}
 	}

@@ -290,7 +290,7 @@ func fill(t *testing.T, w *format.Writer, r *rand.Rand, from, n int) {
 	}
 }
 
-// newLog makes a data directory with segments small enough for several, and a writer that is still open.
+// newLog makes a data directory with n records in segments of so many bytes, and a writer that is still open.
 func newLog(t *testing.T, r *rand.Rand, n int, segmentBytes int64) (dir string, w *format.Writer) {
 	t.Helper()
 	dir = t.TempDir()
@@ -328,34 +328,46 @@ func buildAll(t *testing.T, x *Index) {
 	}
 }
 
-func TestMemoryAgreesWithScan(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	dir, w := newLog(t, r, 5_000, 500<<10)
-	x := openIndex(t, dir, Options{Memory: 1 << 20}) // some columns are made again and again
+// agree holds so many random queries against the scan, while the log grows now and then.
+func agree(t *testing.T, x *Index, dir string, w *format.Writer, r *rand.Rand, queries int) {
+	t.Helper()
 	lines := readAll(t, dir)
-	for i := range 2000 {
-		if i%200 == 0 {
-			fill(t, w, r, len(lines), 300)
+	for i := range queries {
+		if i%500 == 499 {
+			fill(t, w, r, len(lines), 20)
 			lines = readAll(t, dir)
 		}
 		compare(t, x, randomQuery(r, lines), lines)
 	}
 }
 
+func TestMemoryAgreesWithScan(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	dir, w := newLog(t, r, 1200, 100<<10)
+	x := openIndex(t, dir, Options{Memory: 200 << 10}) // some columns are made again and again
+	agree(t, x, dir, w, r, 3000)
+}
+
 func TestShardsAgreeWithScan(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	dir, w := newLog(t, r, 9_000, 2000<<10)
+	dir, w := newLog(t, r, 1800, 200<<10) // segments of two blocks
 	x := openIndex(t, dir, Options{Dir: dir + "/index"})
 	buildAll(t, x)
-	lines := readAll(t, dir)
-	for i := range 6000 {
-		if i%1000 == 0 {
-			fill(t, w, r, len(lines), 200)
-			lines = readAll(t, dir)
-		}
-		compare(t, x, randomQuery(r, lines), lines)
+	agree(t, x, dir, w, r, 6500)
+	if s := x.Stats(); s.SetAside != 0 || s.OpenShards == 0 || s.Builds < 2 {
+		t.Errorf("after all queries: %+v, want nothing set aside and Bleve asked", s)
 	}
-	if s := x.Stats(); s.SetAside != 0 || s.OpenShards == 0 {
-		t.Errorf("after all queries: %d indexes set aside, %d Bleve indexes open, want 0 and some", s.SetAside, s.OpenShards)
+}
+
+// With many blocks there are stop grams, and blocks without a match.
+func TestManyBlocksAgreeWithScan(t *testing.T) {
+	r := rand.New(rand.NewPCG(33, 34))
+	dir, w := newLog(t, r, 6000, 0)
+	if _, err := w.Seal(); err != nil {
+		t.Fatal(err)
 	}
+	fill(t, w, r, 6000, 600)
+	x := openIndex(t, dir, Options{Dir: dir + "/index"})
+	buildAll(t, x)
+	agree(t, x, dir, w, r, 500)
 }

@@ -35,17 +35,25 @@ func sampleColumns(t testing.TB, n int) (c *columns, cols, gateBytes []byte) {
 	return c, c.encode(), g.encode()
 }
 
+// damaged is a copy of b, where a mapped file would begin, with edits of four bytes each: where (3) and what.
+func damaged(b, edits []byte, size uint) []byte {
+	b = aligned(b)
+	for ; len(edits) >= 4 && len(b) > 0; edits = edits[4:] {
+		at := int(edits[0]) | int(edits[1])<<8 | int(edits[2])<<16
+		b[at%len(b)] = edits[3]
+	}
+	return b[:min(size, uint(len(b)))]
+}
+
 // Whatever stands in a columns file, it is refused or can be used without a panic.
 func FuzzColumns(f *testing.F) {
-	_, cols, _ := sampleColumns(f, 700)
-	f.Add(cols, uint(0), byte(0))
-	f.Add(cols[:len(cols)/2], uint(9), byte(1))
-	f.Fuzz(func(t *testing.T, b []byte, at uint, flip byte) {
-		if len(b) > 0 {
-			b[at%uint(len(b))] ^= flip
-		}
-		b = aligned(b)
-		c, err := decodeColumns(b)
+	_, cols, _ := sampleColumns(f, 70)
+	for i := range sectionsHead + sectionsEntry*colSections + 8*colMetaWords { // each byte of head, table and meta
+		f.Add([]byte{byte(i), byte(i >> 8), 0, 0xff}, uint(len(cols)))
+	}
+	f.Add([]byte{}, uint(len(cols)/2))
+	f.Fuzz(func(t *testing.T, edits []byte, size uint) {
+		c, err := decodeColumns(damaged(cols, edits, size))
 		if err != nil {
 			return
 		}
@@ -70,13 +78,12 @@ func FuzzColumns(f *testing.F) {
 // The same for a gate file.
 func FuzzGate(f *testing.F) {
 	_, _, g := sampleColumns(f, 700)
-	f.Add(g, uint(0), byte(0), "container 68a6eb33c3d5")
-	f.Add(g[:len(g)/2], uint(9), byte(1), "x")
-	f.Fuzz(func(t *testing.T, b []byte, at uint, flip byte, needle string) {
-		if len(b) > 0 {
-			b[at%uint(len(b))] ^= flip
-		}
-		g, err := decodeGate(aligned(b), 2)
+	for i := range sectionsHead + sectionsEntry*gateSections {
+		f.Add([]byte{byte(i), byte(i >> 8), 0, 0xff}, uint(len(g)), "container 68a6eb33c3d5")
+	}
+	f.Add([]byte{}, uint(len(g)/2), "x")
+	f.Fuzz(func(t *testing.T, edits []byte, size uint, needle string) {
+		g, err := decodeGate(damaged(g, edits, size), 2)
 		if err != nil {
 			return
 		}

@@ -14,7 +14,7 @@ import (
 
 // Two characters have one representative exactly when strings.EqualFold takes them for one.
 func TestFoldIsSimpleFolding(t *testing.T) {
-	for r := rune(0); r <= unicode.MaxRune; r++ {
+	for r := rune(0); r < 0x1f000; r++ {
 		got := foldRune(r)
 		if r < 0x80 {
 			got = []rune(string(appendFold(nil, []byte(string(r)))))[0]
@@ -42,7 +42,7 @@ func TestFinderFindsWhatIsThere(t *testing.T) {
 		func(c rune) string { return fmt.Sprintf(`\u%04X`, min(c, 0xfffd)) },
 	}
 	found, looked := 0, 0
-	for range 20_000 {
+	for range 6000 {
 		var raw strings.Builder
 		raw.WriteString(`{"v":1,"seq":9,"msg":"`)
 		strange := r.IntN(3) == 0
@@ -77,7 +77,7 @@ func TestFinderFindsWhatIsThere(t *testing.T) {
 		}
 		found++
 	}
-	if looked < 2000 {
+	if looked < 500 {
 		t.Errorf("only %d needles were looked for", looked)
 	}
 }
@@ -85,7 +85,7 @@ func TestFinderFindsWhatIsThere(t *testing.T) {
 // The finder's candidates are those of a plain search.
 func TestFinderAgreesWithPlainSearch(t *testing.T) {
 	r := rand.New(rand.NewPCG(19, 20))
-	for range 20_000 {
+	for range 5000 {
 		hay := make([]byte, r.IntN(60))
 		for i := range hay {
 			hay[i] = "aAbB4 "[r.IntN(6)]
@@ -119,7 +119,7 @@ func TestGateNeverRefusesWhatIsThere(t *testing.T) {
 		}
 		return b
 	}
-	for range 300 {
+	for range 30 {
 		terms := newTerms()
 		var msgs [][]byte
 		for range 600 {

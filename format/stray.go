@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
 )
@@ -32,7 +33,8 @@ func (l *Log) strays(read, group []Segment, from, at uint64, d direction, yield 
 	}
 	next, stop := iter.Pull2(l.readSegments(read, from, d, false))
 	defer stop()
-	served, more := uint64(0), true
+	var served []byte // the line under the number reached
+	reached, more := uint64(0), true
 	for ln, err := range l.together(group, from, d) {
 		if err != nil || d.passed(ln.Seq, from) {
 			continue
@@ -40,13 +42,13 @@ func (l *Log) strays(read, group []Segment, from, at uint64, d direction, yield 
 		if !d.passed(ln.Seq, at) {
 			break // these come now
 		}
-		for more && !d.passed(ln.Seq, served) {
+		for more && !d.passed(ln.Seq, reached) {
 			var was Line
 			if was, err, more = next(); more && err == nil {
-				served = was.Seq
+				reached, served = was.Seq, append(served[:0], was.Bytes...)
 			}
 		}
-		if served != ln.Seq && !yield(stray(ln)) {
+		if !bytes.Equal(served, ln.Bytes) && !yield(stray(ln)) { // equal: a copy
 			return false
 		}
 	}

@@ -79,3 +79,12 @@ func told(read func(uint64) iter.Seq2[format.Line, error]) func(uint64) []string
 		return all
 	}
 }
+
+// TestAnotherRecordUnderAServedNumber holds that only what is equal to a served record passes for its copy.
+func TestAnotherRecordUnderAServedNumber(t *testing.T) {
+	other := strings.Replace(line(2), `"msg":"2"`, `"msg":"other"`, 1)
+	l := openLog(t, store(t, map[string]string{segment(1): joined(line(1), line(2)), segment(3): joined(line(3)), segment(4): joined(other, line(4))}))
+	if got := told(l.Forward)(0); !slices.Equal(got, []string{"served 01", "served 02", "damage 02", "served 03", "served 04"}) {
+		t.Errorf("Forward = %q, want the other record named", got)
+	}
+}

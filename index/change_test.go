@@ -128,7 +128,7 @@ func TestChangedSegmentsAreNoticed(t *testing.T) {
 				if tt.name == "a sealed one is damaged in its place, with its old time" {
 					settle(t, x) // nothing tells of it but the lines themselves
 				}
-				for range 25 {
+				for range 24 / min(fewer, 2) {
 					compare(t, x, randomQuery(r, lines), lines)
 				}
 				p, err := x.Search(t.Context(), Query{})

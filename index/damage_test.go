@@ -64,7 +64,7 @@ func TestDamagedIndexIsNeverBelieved(t *testing.T) {
 			return os.WriteFile(path, b, 0o640)
 		}},
 	}
-	for round := range 42 {
+	for round := range 42 / min(fewer, 3) {
 		files := indexFiles(t, indexDir)
 		file, damage := files[r.IntN(len(files))], damages[round%len(damages)]
 		rel, _ := filepath.Rel(indexDir, file)
@@ -94,7 +94,7 @@ func TestIndexDamagedWhileOpen(t *testing.T) {
 	dir, _ := newLog(t, r, 1500, 150<<10)
 	indexDir := filepath.Join(dir, "index")
 	lines := readAll(t, dir)
-	for round := range 6 {
+	for round := range 6 / min(fewer, 2) {
 		x := openIndex(t, dir, Options{Dir: indexDir})
 		buildAll(t, x)
 		for range 15 { // open everything

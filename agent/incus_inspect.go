@@ -140,7 +140,7 @@ var liveStates = map[string]string{"Running": "running", "Ready": "running", "St
 // container builds the live state out of the engine's answer.
 func (s *incusSource) container(in *api.InstanceFull) format.Container {
 	c := format.Container{
-		Type: "lxc", ID: in.Name, Name: in.Name, Image: imageOf(&in.Instance), State: liveStates[in.Status],
+		Type: "lxc", ID: in.Name, Project: orDefault(in.Project), Name: in.Name, Image: imageOf(&in.Instance), State: liveStates[in.Status],
 		IPAddress: []string{}, TCPPort: []int{},
 	}
 	if c.State == "" {

@@ -40,7 +40,7 @@ func TestIncusInspect(t *testing.T) {
 		t.Errorf("cpu = %v, want about 0.1", got.CPU)
 	}
 	got.CPU = 0
-	want := format.Container{Type: "lxc", ID: "web", Name: "web", Image: "busybox", State: "running", Memory: 4096, RX: 10, TX: 20,
+	want := format.Container{Type: "lxc", ID: "web", Project: "default", Name: "web", Image: "busybox", State: "running", Memory: 4096, RX: 10, TX: 20,
 		IPAddress: []string{"10.0.3.7"}, TCPPort: []int{8080, 8443}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Inspect(web) differs (-want +got):\n%s", diff)

@@ -44,9 +44,26 @@ type waiter struct {
 	since int64  // Unix nanoseconds; so are events of an earlier time, which an agent may write late
 	ring  chan struct{}
 
-	id      string // guarded by hub.mu; the container's id once it is known
-	reached bool   // guarded by hub.mu; it was in state, if only for a moment
-	now     string // guarded by hub.mu; its state by the newest event; "": not known
+	id      string           // guarded by hub.mu; the container's id once it is known
+	project string           // guarded by hub.mu; and where it lives
+	heard   map[string]heard // guarded by hub.mu; by project: which one it is may be known only later
+}
+
+// heard is what events told a waiter.
+type heard struct {
+	reached bool   // the container was in the state waited for, if only for a moment
+	now     string // its state by the newest event; "": not known
+}
+
+// defaultProject is where an Incus instance lives that names no project.
+const defaultProject = "default"
+
+// livesIn is the project of a container; all Docker's are in none.
+func livesIn(typ, project string) string {
+	if typ == "docker" {
+		return ""
+	}
+	return orDefault(project, defaultProject)
 }
 
 func newHub(ctx context.Context, x *index.Index, max int, logger *slog.Logger) *hub {
@@ -60,7 +77,7 @@ func (h *hub) subscribe(ctx context.Context, typ, given, state string) (*waiter,
 	if err != nil {
 		return nil, err
 	}
-	w := &waiter{typ: typ, given: given, state: state, after: last, since: since, ring: make(chan struct{}, 1)}
+	w := &waiter{typ: typ, given: given, state: state, after: last, since: since, ring: make(chan struct{}, 1), heard: map[string]heard{}}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.waiters) >= h.max {
@@ -86,11 +103,11 @@ func (h *hub) leave(w *waiter) {
 	}
 }
 
-// pin tells the id of the container that w found.
-func (h *hub) pin(w *waiter, id string) {
+// pin tells which container w found.
+func (h *hub) pin(w *waiter, c format.Container) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	w.id = id
+	w.id, w.project = c.ID, livesIn(w.typ, c.Project)
 }
 
 // told returns what the events said since w began: whether the container came into the state w waits for, if
@@ -98,7 +115,8 @@ func (h *hub) pin(w *waiter, id string) {
 func (h *hub) told(w *waiter) (reached bool, now string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return w.reached, w.now
+	about := w.heard[w.project]
+	return about.reached, about.now
 }
 
 func (h *hub) count() int {
@@ -159,15 +177,21 @@ func (h *hub) event(f *format.Fields) {
 	if f.Engine == format.EngineDocker {
 		typ = "docker"
 	}
+	project := livesIn(typ, f.Project.String())
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for w := range h.waiters {
 		if f.Seq <= w.after || w.typ != typ || !w.is(id, name) {
 			continue
 		}
-		if w.now = ""; f.Time >= w.since {
-			w.see(states)
+		if w.id != "" && w.project != project {
+			continue
 		}
+		about := w.heard[project]
+		if about.now = ""; f.Time >= w.since {
+			about.see(states, w.state)
+		}
+		w.heard[project] = about
 		select {
 		case w.ring <- struct{}{}:
 		default: // it rings already
@@ -175,11 +199,11 @@ func (h *hub) event(f *format.Fields) {
 	}
 }
 
-// see notes the states an event told of.
-func (w *waiter) see(states []string) {
-	w.reached = w.reached || slices.Contains(states, w.state)
+// see notes the states an event told of; wanted is the one waited for.
+func (a *heard) see(states []string, wanted string) {
+	a.reached = a.reached || slices.Contains(states, wanted)
 	if len(states) > 0 {
-		w.now = states[len(states)-1]
+		a.now = states[len(states)-1]
 	}
 }
 

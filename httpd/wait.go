@@ -28,7 +28,7 @@ func (s *Server) waitFor(ctx context.Context, typ, id, state string, d time.Dura
 	if c, err = s.inspect(ctx, typ, id); err != nil || c.State == state || d == 0 {
 		return c, c.State == state, err
 	}
-	s.hub.pin(w, c.ID)
+	s.hub.pin(w, c)
 	end := time.NewTimer(d)
 	defer end.Stop()
 	for {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func (b *box) waiting(cookie, path string) <-chan reply {
 	before := b.server.hub.count()
 	out := make(chan reply, 1)
 	go func() { out <- b.do("GET", waitPath+path, "", "Cookie", cookie) }()
-	for end := time.Now().Add(5 * time.Second); b.server.hub.count() <= before; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); b.server.hub.count() <= before; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			b.t.Fatal("the wait did not arrive")
 		}
@@ -156,6 +157,52 @@ func TestWaitIsNotWokenByOthers(t *testing.T) {
 	b.report(format.Container{Type: "docker", ID: webID[1:] + "1", Name: "web"}, "stop")
 	b.report(web, "exec_start")
 	wantWait(t, "wait", <-answer, "timeout", "running")
+}
+
+// TestWaitTellsProjectsApart has the name of the container in another project too, which stops while the
+// container is looked at and once more while it is waited for.
+func TestWaitTellsProjectsApart(t *testing.T) {
+	stopped := func(project string) *format.Record {
+		r := containerEvent(utest, "stop")
+		r.Project = project
+		return r
+	}
+	var b *box
+	var looks atomic.Int32
+	b, cookie := newWaitBox(t, func(o *Options) {
+		o.Inspect = func(context.Context, string, string) (format.Container, error) {
+			if looks.Add(1) == 1 {
+				b.append(stopped("dev"))
+				b.delivered()
+			}
+			c := utest
+			c.Project = "default"
+			return c, nil
+		}
+	})
+	answer := b.waiting(cookie, "lxc/utest/stopped?duration=1")
+	b.append(stopped("dev"))
+	wantWait(t, "while another project's container stops", <-answer, "timeout", "running")
+	answer = b.waiting(cookie, "lxc/utest/stopped?duration=20")
+	b.append(stopped("default"))
+	wantWait(t, "when the container itself stops", <-answer, "reached", "stopped")
+}
+
+// delivered waits until the waiters have heard of the newest event.
+func (b *box) delivered() {
+	b.t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		b.server.hub.mu.Lock()
+		n := 0
+		for w := range b.server.hub.waiters {
+			n += len(w.ring)
+		}
+		b.server.hub.mu.Unlock()
+		if n > 0 {
+			return
+		}
+	}
+	b.t.Error("no waiter heard of the event")
 }
 
 func TestWaitForStoppedDoesNotAskTheEngineAgain(t *testing.T) {

@@ -33,24 +33,25 @@ type clearState struct {
 	mark uint64 // guarded by mu; seq of the newest one
 }
 
-// watermark is the seq at and below which /log shows nothing.
-func (s *Server) watermark(ctx context.Context) (uint64, error) {
-	last, _, err := s.opts.Index.Last(ctx)
-	if err != nil {
-		return 0, err
+// watermark is the seq at and below which /log shows nothing, by what is in the log up to last, the newest seq.
+// An answer that looks no further is about one moment, whoever clears the log meanwhile.
+func (s *Server) watermark(ctx context.Context) (mark, last uint64, err error) {
+	if last, _, err = s.opts.Index.Last(ctx); err != nil {
+		return 0, 0, err
 	}
 	c := &s.clear
 	c.mu.Lock()
-	upto, mark := c.upto, c.mark
+	upto := c.upto
+	mark = c.mark
 	c.mu.Unlock()
 	if last <= upto {
-		return mark, nil
+		return mark, last, nil
 	}
 	query := index.Query{After: max(upto, mark), Before: last + 1, Stream: format.StreamLog,
 		Categories: []string{clearCategory}, Actions: []string{clearAction}}
 	for f, err := range s.opts.Index.Each(ctx, query) {
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if isClear(f) {
 			mark = f.Seq
@@ -60,7 +61,7 @@ func (s *Server) watermark(ctx context.Context) (uint64, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.upto, c.mark = max(c.upto, last), max(c.mark, mark)
-	return c.mark, nil
+	return c.mark, last, nil
 }
 
 func isClear(f *format.Fields) bool {
@@ -91,7 +92,7 @@ func (s *Server) clearLog(ctx context.Context, user, ip, agent string) (int, err
 	}
 	s.clear.one.Lock()
 	defer s.clear.one.Unlock()
-	old, err := s.watermark(ctx)
+	old, _, err := s.watermark(ctx)
 	if err != nil {
 		return 0, err
 	}

@@ -16,11 +16,7 @@ func (q qnap) export(w http.ResponseWriter, r *request, _ caller) error {
 	if err != nil {
 		return err
 	}
-	last, _, err := q.s.opts.Index.Last(r.Context())
-	if err != nil {
-		return fmt.Errorf("export log: %w", err)
-	}
-	query.Before, query.Ascending = last+1, true
+	query.Ascending = true
 	h := w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")
 	h.Set("Content-Disposition", `attachment; filename="container-station-log.csv"`)

@@ -79,17 +79,17 @@ func visibleLog(watermark uint64) index.Query {
 	return index.Query{After: watermark, Stream: format.StreamLog, NotCategories: []string{authCategory}}
 }
 
-// logQuery reads the filters of GET log and of the export.
+// logQuery reads the filters of GET log and of the export, and bounds them to what is visible now.
 func (q qnap) logQuery(ctx context.Context, p params) (index.Query, error) {
 	query, err := parseLogFilters(p, q.start, q.end)
 	if err != nil {
 		return query, err
 	}
-	mark, err := q.s.watermark(ctx)
+	mark, last, err := q.s.watermark(ctx)
 	if err != nil {
 		return query, fmt.Errorf("read watermark: %w", err)
 	}
-	query.After = mark
+	query.After, query.Before = mark, last+1
 	return query, nil
 }
 

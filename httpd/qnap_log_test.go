@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,6 +191,29 @@ func TestClearCountsExactlyWhatBecameInvisible(t *testing.T) {
 	if visible := len(b.list("limit=1000", cookie)); hidden+visible != writers*each {
 		t.Errorf("%d records were counted as cleared and %d are visible, want %d together", hidden, visible, writers*each)
 	}
+}
+
+// TestAListIsAboutOneMoment reads the log while it is cleared: a list from before or after a clear cannot hold
+// the record of the clear, which is hidden by itself.
+func TestAListIsAboutOneMoment(t *testing.T) {
+	b := newBox(t, "", nil)
+	cookie := b.cookie("admin")
+	var cleared atomic.Bool
+	var wg sync.WaitGroup
+	for _, path := range []string{"log", "log", "log/export"} {
+		wg.Go(func() {
+			for !cleared.Load() && !t.Failed() {
+				if got := b.do("GET", "/api/v1/"+path, "", "Cookie", cookie); strings.Contains(got.body, "System logs are cleared") {
+					t.Errorf("GET %s shows a clear of the log: %s", path, got.body)
+				}
+			}
+		})
+	}
+	for range 200 {
+		b.clearLog(cookie)
+	}
+	cleared.Store(true)
+	wg.Wait()
 }
 
 func TestLoginsAreShownOnlyWhenAskedFor(t *testing.T) {

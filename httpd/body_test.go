@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -86,6 +87,33 @@ func TestAnAnswerThatTakesTooLongIsSaidSo(t *testing.T) {
 	wantError(t, "a list that takes too long", got, 503)
 	if got.took < 400*time.Millisecond {
 		t.Errorf("answered after %v, want the whole time that an answer may take", got.took)
+	}
+}
+
+// TestAPieceAfterAPauseIsSent has an answer whose pieces come further apart than sending one may take, as those
+// of an export that finds little.
+func TestAPieceAfterAPauseIsSent(t *testing.T) {
+	const patience = 200 * time.Millisecond
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		a := &answer{ResponseWriter: w, patience: patience}
+		for range 2 {
+			if _, err := a.Write([]byte("piece ")); err != nil {
+				t.Errorf("write: %v", err)
+			}
+			time.Sleep(2 * patience)
+			if err := http.NewResponseController(a).Flush(); err != nil {
+				t.Errorf("flush: %v", err)
+			}
+		}
+	}))
+	defer s.Close()
+	res, err := http.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if data, err := io.ReadAll(res.Body); string(data) != "piece piece " || err != nil {
+		t.Errorf("answer = %q %v, want both pieces", data, err)
 	}
 }
 

@@ -143,6 +143,15 @@ func (a *answer) Write(b []byte) (int, error) {
 	return a.ResponseWriter.Write(b)
 }
 
+// FlushError sends what was written so far. The deadline of the last piece may have passed by now.
+func (a *answer) FlushError() error {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	a.extend()
+	return http.NewResponseController(a.ResponseWriter).Flush()
+}
+
 // Unwrap lets a ResponseController through.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 

@@ -143,6 +143,8 @@ func TestHostAndOrigin(t *testing.T) {
 		{"a page of this server", []string{"Origin", "http://" + own}, 200},
 		{"another site's page", []string{"Origin", "http://evil.example"}, 403},
 		{"another port's page", []string{"Origin", "http://127.0.0.1:1"}, 403},
+		{"a page that hides where it is from", []string{"Origin", "null"}, 403},
+		{"this server by another name", []string{"Origin", "http://localhost" + own[strings.Index(own, ":"):]}, 403},
 		{"another site's page by its own word", []string{"Sec-Fetch-Site", "cross-site"}, 403},
 		{"this site's page by its own word", []string{"Sec-Fetch-Site", "same-origin"}, 200},
 	} {
@@ -153,6 +155,9 @@ func TestHostAndOrigin(t *testing.T) {
 		if row.status != 200 {
 			wantError(t, row.name, got, row.status)
 		}
+	}
+	for _, row := range [][2]string{{"POST", "/api/v1/login"}, {"PUT", "/api/v1/logout"}} {
+		wantError(t, row[0]+" from another page", b.do(row[0], row[1], "username=admin&password=admin-pw", "Cookie", cookie, "Origin", "null"), 403)
 	}
 	if got := b.do("GET", "/api/v1/log", "", "Cookie", cookie, "Origin", "http://evil.example"); got.status != 200 || got.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("a reading from another page = %d, Allow-Origin %q, want 200 and no permission to see it",

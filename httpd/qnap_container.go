@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -101,6 +102,9 @@ func (s *Server) inspect(ctx context.Context, typ, id string) (format.Container,
 		return format.Container{}, ctx.Err()
 	}
 	c, err := s.opts.Inspect(ctx, typ, id)
+	if errors.Is(err, format.ErrAmbiguous) && typ == "docker" && len(id) < 12 {
+		return format.Container{}, format.ErrNoContainer
+	}
 	if err == nil && c.ID != id && c.Name != id && (typ != "docker" || len(id) < 12 || !strings.HasPrefix(c.ID, id)) {
 		return format.Container{}, format.ErrNoContainer
 	}

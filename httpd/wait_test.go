@@ -87,6 +87,7 @@ func TestWaitAnswersAtOnce(t *testing.T) {
 	other.ID, other.Name = webID[:40]+strings.Repeat("0", 24), "other"
 	b.engine.change(other)
 	wantError(t, "an ambiguous prefix", b.do("GET", waitPath+"docker/"+webID[:12]+"/running", "", "Cookie", cookie), 400)
+	wantError(t, "an ambiguous prefix of eleven digits", b.do("GET", waitPath+"docker/"+webID[:11]+"/running", "", "Cookie", cookie), 404)
 	b.engine.fail(format.ErrEngineDown)
 	got := b.do("GET", waitPath+"docker/web/running", "", "Cookie", cookie)
 	wantError(t, "an engine that is down", got, 503)

@@ -23,7 +23,10 @@ func emptyAccounts(t *testing.T) (*Accounts, string) {
 }
 
 func TestApplyContractAccounts(t *testing.T) {
-	path := contractAccounts(t)
+	path := filepath.Join(t.TempDir(), "accounts.json")
+	if err := os.WriteFile(path, contractAccounts(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	a, err := LoadAccounts(path)
 	if err != nil {
 		t.Fatal(err)

@@ -41,7 +41,9 @@ func newBox(t *testing.T, fixture string, tweak func(*Options)) *box {
 	t.Helper()
 	b := &box{t: t, dir: t.TempDir(), engine: &fakeEngine{}, tweak: tweak,
 		client: &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
-	copyFile(t, contractAccounts(t), filepath.Join(b.dir, "accounts.json"))
+	if err := os.WriteFile(filepath.Join(b.dir, "accounts.json"), contractAccounts(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	b.openWriter()
 	if fixture != "" {
 		b.restore(filepath.Join("testdata", "contract", fixture))
@@ -51,17 +53,14 @@ func newBox(t *testing.T, fixture string, tweak func(*Options)) *box {
 	return b
 }
 
-// contractAccounts makes the accounts file of the contract cases once: hashing passwords takes its time.
-var contractAccounts = func() func(*testing.T) string {
+// contractAccounts returns the accounts file of the contract cases, which is made once: hashing passwords takes
+// its time.
+var contractAccounts = func() func(*testing.T) []byte {
 	var once sync.Once
-	var path string
-	return func(t *testing.T) string {
+	var data []byte
+	return func(t *testing.T) []byte {
 		once.Do(func() {
-			dir, err := os.MkdirTemp("", "shiplog-accounts")
-			if err != nil {
-				t.Fatal(err)
-			}
-			path = filepath.Join(dir, "accounts.json")
+			path := filepath.Join(t.TempDir(), "accounts.json")
 			a, err := LoadAccounts(path)
 			if err != nil {
 				t.Fatal(err)
@@ -77,8 +76,11 @@ var contractAccounts = func() func(*testing.T) string {
 			if err := a.change(cheapHashes); err != nil {
 				t.Fatal(err)
 			}
+			if data, err = os.ReadFile(path); err != nil {
+				t.Fatal(err)
+			}
 		})
-		return path
+		return data
 	}
 }()
 
@@ -93,27 +95,6 @@ func cheapHashes(f *accountFile) error {
 		u.Password = "$argon2id$v=19$m=8,t=1,p=1$" + base64.RawStdEncoding.EncodeToString(salt) + "$" + base64.RawStdEncoding.EncodeToString(key)
 	}
 	return nil
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if matches, _ := filepath.Glob(filepath.Join(os.TempDir(), "shiplog-accounts*")); len(matches) > 0 {
-		for _, dir := range matches {
-			os.RemoveAll(dir)
-		}
-	}
-	os.Exit(code)
-}
-
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	data, err := os.ReadFile(from)
-	if err == nil {
-		err = os.WriteFile(to, data, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func (b *box) openWriter() {

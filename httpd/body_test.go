@@ -119,7 +119,7 @@ func TestAPieceAfterAPauseIsSent(t *testing.T) {
 
 func TestSlowLorisIsCutOff(t *testing.T) {
 	b := newBox(t, "", func(o *Options) {
-		o.limits = limits{readHeader: 200 * time.Millisecond, read: 400 * time.Millisecond, connections: 4}
+		o.limits = limits{readHeader: 500 * time.Millisecond, read: 800 * time.Millisecond, connections: 4}
 	})
 	var conns []net.Conn
 	for _, begin := range []string{"GET / HTTP/1.1\r\nHost: local", // half a header
@@ -136,7 +136,7 @@ func TestSlowLorisIsCutOff(t *testing.T) {
 		conns = append(conns, c)
 	}
 	for i, c := range conns {
-		c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		c.SetReadDeadline(time.Now().Add(30 * time.Second))
 		if _, err := io.Copy(io.Discard, c); err != nil {
 			t.Errorf("connection %d was not closed: %v", i, err)
 		}

@@ -252,7 +252,7 @@ func TestConnectionLimit(t *testing.T) {
 		t.Error("a third connection is served although two are the limit")
 	}
 	held[0].Close()
-	third.SetReadDeadline(time.Now().Add(5 * time.Second))
+	third.SetReadDeadline(time.Now().Add(30 * time.Second))
 	if _, err := third.Read(make([]byte, 1)); err != nil {
 		t.Errorf("after one closed: %v, want the third to be served", err)
 	}

@@ -80,7 +80,7 @@ func (b *box) fill(n int) {
 
 func TestExportNeedsConstantMemory(t *testing.T) {
 	b := newBox(t, "", nil)
-	const n = 12_000 // 25 MB of CSV
+	const n = 8_000 // 16 MB of CSV
 	b.fill(n)
 	req, err := http.NewRequest("GET", b.url+"/api/v1/log/export", nil)
 	if err != nil {
@@ -139,16 +139,16 @@ func TestExportOutlivesTheDeadlinesOfOtherRequests(t *testing.T) {
 }
 
 func TestExportIsCutWhenTheClientDoesNotRead(t *testing.T) {
-	b := newBox(t, "", func(o *Options) { o.limits = limits{write: 200 * time.Millisecond} })
-	b.fill(6_000)
+	b := newBox(t, "", func(o *Options) { o.limits = limits{write: 500 * time.Millisecond} })
+	b.fill(3_000)
 	cookie := b.cookie("admin")
 	b.list("limit=1", cookie) // columns are built
 	c := b.dial("GET", "/api/v1/log/export", cookie)
 	if _, err := c.Read(make([]byte, 1)); err != nil { // it has begun
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second)
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	time.Sleep(2 * time.Second)
+	c.SetReadDeadline(time.Now().Add(30 * time.Second))
 	data, _ := io.ReadAll(c)
 	if strings.HasSuffix(string(data), "0\r\n\r\n") {
 		t.Error("the export looks complete although its client did not read for longer than a chunk may take")

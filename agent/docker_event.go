@@ -120,7 +120,7 @@ func (e *dockerEvent) redact(attr map[string]string) {
 	e.ID = redactValue(e.ID)
 	switch e.Verb {
 	case "exec_create", "exec_start":
-		e.Arg = redactCommand(e.Arg)
+		e.Arg = redactJoined(e.Arg)
 	default:
 		e.Arg = redactText(e.Arg)
 	}

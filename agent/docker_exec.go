@@ -90,7 +90,7 @@ func (c *dockerContainer) setHealth(info DockerInfo) {
 		c.health = strings.Join(append(slices.Clone(shell), info.Health[1]), " ")
 	}
 	// As events have it: trimmed, and without secrets.
-	c.health = redactCommand(strings.TrimSpace(c.health))
+	c.health = redactJoined(strings.TrimSpace(c.health))
 }
 
 // learnHealth is for containers that cannot be asked about, as in an import: the exec that ended just before

@@ -1,11 +1,10 @@
 package agent
 
 import (
-	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"regexp"
 	"strings"
-	"unicode"
 )
 
 // redacted stands for what must never reach the disk. Names are kept, so that a reader sees that something
@@ -18,7 +17,7 @@ var secretWords = map[string]bool{
 	"pass": true, "passwd": true, "password": true, "passwords": true, "passphrase": true, "pwd": true, "pw": true,
 	"secret": true, "secrets": true, "token": true, "tokens": true, "key": true, "keys": true, "apikey": true,
 	"auth": true, "authorization": true, "cred": true, "creds": true, "credential": true, "credentials": true,
-	"cookie": true, "privatekey": true, "accesskey": true, "secretkey": true, "sas": true, "bearer": true,
+	"cookie": true, "basicauth": true, "digestauth": true, "jwt": true, "psk": true, "passcode": true, "signature": true, "privatekey": true, "accesskey": true, "secretkey": true, "sas": true, "bearer": true,
 }
 
 // secretParts make a name secret wherever they stand in it: mysqlpassword, AUTHTOKEN.
@@ -65,7 +64,11 @@ var (
 	rePEM      = regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*(PRIVATE KEY|CERTIFICATE|MESSAGE)[A-Z ]*-----(?s:.*?)(-----END [A-Z0-9 ]*-----|\z)`)
 	reUserinfo = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s"'@?#]+@`)
 	reCloudKey = regexp.MustCompile(`\b(AKIA|ASIA)[A-Z0-9]{12,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bsk-[A-Za-z0-9_-]{20,}`)
-	reAuthHead = regexp.MustCompile(`(?i)\b(bearer|basic|authorization:|x-[a-z-]*(?:key|token|auth|secret)[a-z-]*:|cookie:)(\s*)(?:(bearer|basic|token)\s+)?[^\s"']+`)
+	reHash     = regexp.MustCompile(`\${1,2}(2[abxy]|apr1|[1567]|g?y|argon2(?:i|d|id)|scrypt|pbkdf2-sha[0-9]+)\${1,2}[^\s"',;]{8,}`)
+	reBearer   = regexp.MustCompile(`(?i)\b(bearer\s+)[^\s"']+`)
+	reBasic    = regexp.MustCompile(`(?i)\b(basic\s+)([A-Za-z0-9+/_-]{4,}={0,2})`)
+	reAuthHead = regexp.MustCompile(`(?i)\b(authorization:|x-[a-z-]*(?:key|token|auth|secret)[a-z-]*:|cookie:)(\s*)(?:(?:bearer|basic|token|digest|negotiate|apikey|[a-z0-9]+-hmac-[a-z0-9]+)\s+)?(?:[^\s"']*[;,]\s+)*[^\s"']+`)
+	reMember   = regexp.MustCompile(`(\\*["'])([^"'\\]{1,128})(\\*["']\s*:\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|\\+"[^"\\]*|[0-9][0-9.eE+-]*)`)
 )
 
 // tokenMarks are what reCloudKey cannot match without: most values have none, and a search is quicker.
@@ -85,12 +88,90 @@ func redactValue(s string) string {
 	if strings.Contains(s, "://") {
 		s = reUserinfo.ReplaceAllString(s, "${1}"+redacted+"@")
 	}
+	if strings.Contains(s, "$") {
+		s = reHash.ReplaceAllString(s, redacted)
+	}
+	if strings.Contains(s, ":") && strings.ContainsAny(s, `"'`) {
+		s = reMember.ReplaceAllStringFunc(s, redactTextMember)
+	}
+	if strings.Contains(s, "=") {
+		s = redactInner(s)
+	}
 	for _, mark := range tokenMarks {
 		if strings.Contains(s, mark) {
-			return reCloudKey.ReplaceAllString(s, redacted)
+			return reCloudKey.ReplaceAllStringFunc(s, func(key string) string {
+				if strings.HasPrefix(key, "sk-") && !strings.ContainsAny(key, "0123456789") {
+					return key // sk-learn-notebook-server is a name
+				}
+				return redacted
+			})
 		}
 	}
 	return s
+}
+
+// redactTextMember handles a member of JSON, or of what looks like it, in a text: "password":"x".
+func redactTextMember(m string) string {
+	p := reMember.FindStringSubmatch(m)
+	if p == nil || !secretName(p[2]) {
+		return m
+	}
+	value := p[4]
+	lead := value[:len(value)-len(strings.TrimLeft(value, `\`))]
+	value = value[len(lead):]
+	switch quote := value[:1]; {
+	case quote != `"` && quote != "'":
+		return p[1] + p[2] + p[3] + `"` + redacted + `"`
+	case lead != "" || len(value) < 2 || !strings.HasSuffix(value, quote): // its end is not part of the match
+		return p[1] + p[2] + p[3] + lead + quote + redacted
+	default:
+		return p[1] + p[2] + p[3] + quote + redacted + quote
+	}
+}
+
+// redactInner handles assignments within a word: ?token=x&a=1, username=u,password=x, --env=TOKEN=x.
+func redactInner(s string) string {
+	var out strings.Builder
+	from := 0
+	for i := 0; i < len(s); i++ {
+		if s[i] != '=' {
+			continue
+		}
+		start := i
+		for start > from && (isAlnum(s[start-1]) || strings.IndexByte("_.-", s[start-1]) >= 0) {
+			start--
+		}
+		if start == from || strings.IndexByte("?&;,=|([{", s[start-1]) < 0 || !secretName(s[start:i]) {
+			continue
+		}
+		end := i + 1 + innerEnd(s[i+1:])
+		if end == i+1 {
+			continue
+		}
+		out.WriteString(s[from : i+1])
+		out.WriteString(redacted)
+		from, i = end, end-1
+	}
+	if from == 0 {
+		return s
+	}
+	return out.String() + s[from:]
+}
+
+// innerEnd is where a value ends: at a space, a quote, & or ;, or at a comma before another name.
+func innerEnd(s string) int {
+	for i := range len(s) {
+		switch s[i] {
+		case ' ', '\t', '\n', '\r', '"', '\'', '&', ';':
+			return i
+		case ',':
+			name := strings.TrimLeft(s[i+1:], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+			if len(name) < len(s[i+1:]) && strings.HasPrefix(name, "=") {
+				return i
+			}
+		}
+	}
+	return len(s)
 }
 
 // redactPair returns the value to keep of a name and its value.
@@ -101,8 +182,11 @@ func redactPair(name, value string) string {
 	return redactText(value)
 }
 
-// redactText is for a value that may be a command line or carry assignments as one.
+// redactText is for a value that may be a command line, carry assignments as one, or be JSON.
 func redactText(s string) string {
+	if t := strings.TrimSpace(s); len(t) > 1 && (t[0] == '{' || t[0] == '[') && json.Valid([]byte(t)) {
+		return string(redactSame([]byte(s)))
+	}
 	if strings.ContainsAny(s, " =\t\n") {
 		return redactCommand(s)
 	}
@@ -114,149 +198,14 @@ func redactHeaders(s string) string {
 	if !strings.ContainsAny(s, ": ") {
 		return s
 	}
-	return reAuthHead.ReplaceAllString(s, "${1}${2}"+redacted)
-}
-
-// redactCommand keeps a command line but for the values of secret flags, variables and headers:
-// --password x, --token=x, -pSECRET of the mysql family, FOO_SECRET=x, "Authorization: Bearer x".
-func redactCommand(s string) string { return redactWords(s, 0) }
-
-// maxQuoted bounds how deep commands are quoted in commands; what is deeper is taken for a secret as a whole.
-const maxQuoted = 4
-
-func redactWords(s string, depth int) string {
-	s = redactValue(s)
-	s = redactHeaders(s)
-	var out strings.Builder
-	out.Grow(len(s))
-	var args argState
-	last := [2]int{len(s) - strings.LastIndexByte(s, '"'), len(s) - strings.LastIndexByte(s, '\'')} // from the end
-	for len(s) > 0 {
-		i := strings.IndexFunc(s, func(r rune) bool { return !unicode.IsSpace(r) })
-		if i < 0 {
-			i = len(s)
+	s = reAuthHead.ReplaceAllString(s, "${1}${2}"+redacted)
+	s = reBearer.ReplaceAllString(s, "${1}"+redacted)
+	return reBasic.ReplaceAllStringFunc(s, func(m string) string {
+		p := reBasic.FindStringSubmatch(m)
+		text, err := base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(p[2], "=")))
+		if err != nil || !strings.Contains(string(text), ":") {
+			return m // a word after the word basic
 		}
-		out.WriteString(s[:i])
-		s = s[i:]
-		word := s[:wordEnd(s, last)]
-		s = s[len(word):]
-		if word != "" {
-			out.WriteString(args.redact(word, depth, false))
-		}
-	}
-	return out.String()
-}
-
-// wordEnd is where the word at the start of s ends. Quotes keep spaces together; an apostrophe that none
-// follows quotes nothing. last holds how far from the end of s the last quotes of each kind are.
-func wordEnd(s string, last [2]int) int {
-	var quote rune
-	for i, r := range s {
-		switch {
-		case quote != 0:
-			if r == quote {
-				quote = 0
-			}
-		case r == '"' && len(s)-i > last[0], r == '\'' && len(s)-i > last[1]:
-			quote = r
-		case quote == 0 && unicode.IsSpace(r):
-			return i
-		}
-	}
-	return len(s)
-}
-
-// argState is what the words of a command so far say about the next.
-type argState struct {
-	hide  bool // it is the value of a secret flag
-	mysql bool // a client of the mysql family: -p is followed by the password
-}
-
-// redact handles one word of a command line. whole: it is an element of a list, in which spaces need no quotes.
-func (a *argState) redact(word string, depth int, whole bool) string {
-	bare := strings.TrimLeft(word, `"'`)
-	lead := word[:len(word)-len(bare)]
-	if base := bare[strings.LastIndexByte(bare, '/')+1:]; strings.HasPrefix(base, "mysql") || strings.HasPrefix(base, "mariadb") || base == "sshpass" {
-		a.mysql = true
-	}
-	hide := a.hide
-	a.hide = false
-	if hide && !strings.HasPrefix(bare, "-") {
-		return redacted
-	}
-	if a.mysql && len(bare) > 2 && strings.HasPrefix(bare, "-p") && !strings.HasPrefix(bare, "-port") {
-		return lead + "-p" + redacted
-	}
-	if name, value, ok := cutAssign(bare); ok && value != "" && !strings.ContainsAny(name, " \t\n") && secretName(name) {
-		space := value[:len(value)-len(strings.TrimLeftFunc(value, unicode.IsSpace))]
-		if lead != "" && strings.HasSuffix(value, lead[len(lead)-1:]) {
-			return lead + bare[:len(name)+1] + space + redacted + lead[len(lead)-1:]
-		}
-		return lead + bare[:len(name)+1] + space + redacted
-	}
-	switch spaced := strings.ContainsFunc(word, unicode.IsSpace); {
-	case spaced && whole:
-		return redactWords(word, depth+1)
-	case spaced:
-		return redactQuoted(word, depth)
-	}
-	a.hide = strings.HasPrefix(bare, "-") && secretName(strings.TrimLeft(bare, "-")) && !strings.ContainsAny(bare, "=:/")
-	return word
-}
-
-// redactQuoted handles a word with spaces in it: what is quoted may be a command.
-func redactQuoted(word string, depth int) string {
-	if depth >= maxQuoted {
-		return redacted
-	}
-	i := strings.IndexAny(word, `"'`)
-	if i < 0 {
-		return redactWords(word, depth+1)
-	}
-	inner, tail := word[i+1:], ""
-	if n := len(inner); n > 0 && inner[n-1] == word[i] {
-		inner, tail = inner[:n-1], inner[n-1:]
-	}
-	return word[:i+1] + redactWords(inner, depth+1) + tail
-}
-
-// cutAssign splits NAME=value, --name=value, name:value at the first = or :.
-func cutAssign(s string) (name, value string, ok bool) {
-	i := strings.IndexAny(s, "=:")
-	if i <= 0 || strings.HasPrefix(s[i:], "://") {
-		return s, "", false
-	}
-	return s[:i], s[i+1:], true
-}
-
-// redactArgs is redactCommand for a command that is still a list.
-func redactArgs(args []string) []string {
-	out := make([]string, len(args))
-	var state argState
-	for i, a := range args {
-		out[i] = state.redact(redactHeaders(redactValue(a)), 0, true)
-	}
-	return out
-}
-
-// secretMaps are members whose values are secrets whatever they are called: variables of a process and the
-// websocket secrets of an operation.
-var secretMaps = map[string]bool{"environment": true, "env": true, "fds": true, "variables": true}
-
-// redactJSON returns raw, an event as an engine sent it, without secrets. Order, numbers and unknown members
-// are kept. Of broken JSON the part before the fault comes back, since what follows cannot be told to be a
-// value or a name; of other text everything but what looks like a secret.
-func redactJSON(raw []byte) []byte {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	var out bytes.Buffer
-	out.Grow(len(raw))
-	err := redactAny(dec, &out, "", false, 0)
-	switch {
-	case err == nil && !dec.More():
-		return out.Bytes()
-	case bytes.ContainsAny(raw, "{["):
-		return append(out.Bytes(), "[unreadable]"...)
-	}
-	return []byte(redactCommand(string(raw)))
+		return p[1] + redacted
+	})
 }

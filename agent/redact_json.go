@@ -125,3 +125,25 @@ func putString(out *bytes.Buffer, s string) {
 	_ = enc.Encode(s) // a string always encodes
 	out.Truncate(out.Len() - 1)
 }
+
+// secretMaps are members whose values are secrets whatever they are called: variables of a process and the
+// websocket secrets of an operation.
+var secretMaps = map[string]bool{"environment": true, "env": true, "fds": true, "variables": true}
+
+// redactJSON returns raw, an event as an engine sent it, without secrets. Order, numbers and unknown members
+// are kept. Of broken JSON the part before the fault comes back, since what follows cannot be told to be a
+// value or a name; of other text everything but what looks like a secret.
+func redactJSON(raw []byte) []byte {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var out bytes.Buffer
+	out.Grow(len(raw))
+	err := redactAny(dec, &out, "", false, 0)
+	switch {
+	case err == nil && !dec.More():
+		return out.Bytes()
+	case bytes.ContainsAny(raw, "{["):
+		return append(out.Bytes(), "[unreadable]"...)
+	}
+	return []byte(redactCommand(string(raw)))
+}

@@ -13,7 +13,7 @@ func TestSecretName(t *testing.T) {
 	for name, want := range map[string]bool{
 		"DB_PASSWORD": true, "dbPassword": true, "mysqlpassword": true, "X-Auth-Token": true, "aws.secret.access.key": true,
 		"API_KEY": true, "apiKey": true, "AUTH": true, "registry-creds": true, "pwd": true, "SSHPass": true, "passwd": true,
-		"traefik.http.middlewares.a.basicauth.users": false, "com.docker.compose.project": false, "monkey": false,
+		"traefik.http.middlewares.a.basicauth.users": true, "com.docker.compose.project": false, "monkey": false,
 		"authors": false, "org.opencontainers.image.authors": false, "keyboard": false, "compass": false, "name": false,
 		"image": false, "execID": false, "maintainer": false, "": false,
 	} {

@@ -98,6 +98,14 @@ func TestChangedSegmentsAreNoticed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
+		{"lines are moved and copied from segment to segment", false, func(t *testing.T, r *rand.Rand, files []string) {
+			var moved, copied [][]byte
+			rewrite(t, files[2], func(lines [][]byte) [][]byte {
+				moved, copied = lines[:10], lines[50:60]
+				return lines[10:]
+			})
+			rewrite(t, files[0], func(lines [][]byte) [][]byte { return slices.Concat(lines[:7], moved, copied, lines[7:]) })
+		}},
 		{"a sealed one is emptied", false, func(t *testing.T, _ *rand.Rand, files []string) {
 			if err := os.Truncate(files[0], 0); err != nil {
 				t.Fatal(err)

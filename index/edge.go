@@ -14,11 +14,10 @@ type summary struct {
 	minSeq, maxSeq   uint64 // of the records that belong to this segment; 0: none
 	minEseq, maxEseq uint64
 	records, damaged int
-	minTime, maxTime int64
 }
 
 func summarize(v *view, c *columns) summary {
-	s := summary{known: true, damaged: c.damaged, minEseq: c.minEseq, maxEseq: c.maxEseq, minTime: c.minTime, maxTime: c.maxTime}
+	s := summary{known: true, damaged: c.damaged, minEseq: c.minEseq, maxEseq: c.maxEseq}
 	from, to := v.rows(c)
 	if s.records = max(to-from, 0); s.records > 0 {
 		s.minSeq, s.maxSeq = c.seq(from), c.seq(to-1)
@@ -113,6 +112,13 @@ func (x *Index) edge(ctx context.Context, last bool) (seq, eseq uint64, err erro
 
 // lastSeq is the highest seq in snap; 0: there is none. It is nearly always in the newest segment.
 func (x *Index) lastSeq(snap *snapshot) (uint64, error) {
+	if x.strays.Load() {
+		for ln, err := range x.log.Backward(0) {
+			if err == nil {
+				return ln.Seq, nil
+			}
+		}
+	}
 	for i := range snap.views {
 		s, err := x.summary(&snap.views[len(snap.views)-1-i])
 		if err != nil || s.maxSeq > 0 {

@@ -40,7 +40,7 @@ func (x *Index) Group(ctx context.Context, q Query, by Field) ([]Group, error) {
 	counts := make(map[groupKey]int)
 	r.group = &grouping{by: by, counts: counts}
 	r.buf = x.takeBuffer()
-	err = r.walk(snap, nil)
+	err = r.answer(snap, nil, func() {})
 	x.giveBuffer(r.buf)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (g *grouping) begin(p *plan) {
 	if g == nil {
 		return
 	}
-	g.p, g.codes, g.lines = p, make(map[uint64]int), make(map[groupKey]int)
+	g.p, g.codes, g.lines = p, make(map[uint64]int), nil
 	if p == nil {
 		return
 	}
@@ -129,6 +129,9 @@ func (g *grouping) line(f *format.Fields) {
 		v = f.Action.String()
 	case ByStream:
 		v = string(f.Stream)
+	}
+	if g.lines == nil {
+		g.lines = make(map[groupKey]int)
 	}
 	g.lines[groupKey{dayOf(f.Time), v}]++
 }
@@ -193,10 +196,15 @@ func groupCode(day int32, code uint32) uint64 { return uint64(uint32(day))<<32 |
 
 // keep adds what was counted of a segment to the whole.
 func (g *grouping) keep() error {
-	if g == nil || g.p == nil && len(g.lines) == 0 {
+	if g == nil {
 		return nil
 	}
 	named := make(map[groupKey]int, len(g.codes))
+	if len(g.codes) == 0 {
+		g.sum(g.lines)
+		g.discard()
+		return nil
+	}
 	err := guard(func() error {
 		k, _ := g.column(g.p.c)
 		for key, n := range g.codes {
@@ -216,13 +224,24 @@ func (g *grouping) keep() error {
 	if err != nil {
 		return err
 	}
-	for _, m := range []map[groupKey]int{named, g.lines} {
-		for key, n := range m {
-			g.counts[key] += n
-		}
-	}
+	g.sum(named)
+	g.sum(g.lines)
 	g.discard()
 	return nil
+}
+
+func (g *grouping) sum(counts map[groupKey]int) {
+	for key, n := range counts {
+		g.counts[key] += n
+	}
+}
+
+// restart forgets all that was counted.
+func (g *grouping) restart() {
+	if g != nil {
+		g.discard()
+		clear(g.counts)
+	}
 }
 
 // discard forgets what was counted of a segment.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shiplog/format"
@@ -32,6 +33,7 @@ type Index struct {
 	buffers sync.Pool // of *[]byte, for run.buf
 	shards  shards
 	kick    chan struct{} // Run: an index was set aside
+	strays  atomic.Bool   // a segment holds records of another, see errStray
 	bell    bell
 	count   counters
 
@@ -217,6 +219,9 @@ func (x *Index) list() (changed bool, err error) {
 		changed = true
 	}
 	x.segs = segs
+	if changed {
+		x.strays.Store(false) // who looks will see
+	}
 	return changed, nil
 }
 

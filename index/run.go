@@ -31,11 +31,12 @@ type run struct {
 	matches int       // counted, when nothing is emitted
 	group   *grouping // nil: only the number counts
 
-	file  *os.File // the segment being read; nil: not opened yet
-	keep  *arena   // lines are copied there before they are scanned; nil: they need not stay
-	buf   []byte
-	lines []lineRef
-	rec   format.Fields
+	file   *os.File // the segment being read; nil: not opened yet
+	keep   *arena   // lines are copied there before they are scanned; nil: they need not stay
+	buf    []byte
+	lines  []lineRef
+	rowBuf [blockRecords]int
+	rec    format.Fields
 }
 
 // lineRef is a line in run.buf.
@@ -122,6 +123,10 @@ func (r *run) segment(v *view, emit emitter) (stop bool, err error) {
 	var p *plan
 	err = guard(func() error {
 		r.damaged += t.cols.damaged
+		if from, to := v.rows(t.cols); from > 0 || to < t.cols.rows {
+			r.x.strays.Store(true)
+			return errStray
+		}
 		p = newPlan(&r.q, r.m, t.cols, v.after, v.below)
 		r.group.begin(p)
 		if p != nil && p.counted != nil && r.fromCube(p, emit) {
@@ -196,6 +201,11 @@ func (r *run) fromCube(p *plan, emit emitter) bool {
 		return true
 	case n <= r.skip:
 		r.skip -= n
+		if r.q.Ascending {
+			r.q.After = p.c.seq(p.to - 1)
+		} else {
+			r.q.Before = p.c.seq(p.from)
+		}
 		return true
 	}
 	return false
@@ -221,7 +231,7 @@ func (r *run) block(s *segment, p *plan, b int, emit emitter) (stop bool, err er
 		r.trim(&sel)
 	}
 	base := b * blockRecords
-	rows := make([]int, 0, blockRecords)
+	rows := r.rowBuf[:0]
 	for i := range min(p.c.rows-base, blockRecords) {
 		if sel[i>>6]>>(i&63)&1 != 0 {
 			rows = append(rows, base+i)

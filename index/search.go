@@ -30,18 +30,18 @@ func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
 	r := x.newRun(ctx, q)
 	if q.Limit > 0 {
 		r.left = q.Limit + 1
-		page.Hits = make([]Hit, 0, min(q.Limit, 1024))
+		page.Hits = make([]Hit, 0, min(q.Limit, 64))
 	}
 	r.keep = new(arena)
 	r.buf = x.takeBuffer()
-	err = r.walk(snap, func(f *format.Fields) bool {
+	err = r.answer(snap, func(f *format.Fields) bool {
 		if q.Limit > 0 && len(page.Hits) == q.Limit {
 			page.More = true
 			return false
 		}
 		page.Hits = append(page.Hits, Hit{*f})
 		return true
-	})
+	}, func() { page.Hits = page.Hits[:0] })
 	x.giveBuffer(r.buf)
 	page.Damaged = r.damaged
 	return page, err
@@ -62,10 +62,10 @@ func (x *Index) Each(ctx context.Context, q Query) iter.Seq2[*format.Fields, err
 			r.left = q.Limit
 		}
 		stopped := false
-		err = r.walk(snap, func(f *format.Fields) bool {
+		err = r.answer(snap, func(f *format.Fields) bool {
 			stopped = !yield(f, nil)
 			return !stopped
-		})
+		}, nil)
 		if err != nil && !stopped {
 			yield(nil, err)
 		}
@@ -82,7 +82,7 @@ func (x *Index) Count(ctx context.Context, q Query) (int, error) {
 	q.Offset, q.Limit = 0, 0
 	r := x.newRun(ctx, q)
 	r.buf = x.takeBuffer()
-	err = r.walk(snap, nil)
+	err = r.answer(snap, nil, func() {})
 	x.giveBuffer(r.buf)
 	return r.matches, err
 }

@@ -1,0 +1,90 @@
+package index
+
+import (
+	"errors"
+	"iter"
+
+	"shiplog/format"
+)
+
+// errStray says that a segment holds a record that does not belong to it by its number: a tool moved lines
+// from file to file. The index is made for segments that follow each other, so such a log is read instead:
+// slower, never wrong. It stays so until the list of segments changes.
+var errStray = errors.New("a record lies in another segment than its own")
+
+// answer gives out all matches, from the index or, where records lie in files that they do not belong to, by
+// reading the log in order. again, if any, makes the caller forget what it was given, so that the reading can
+// begin anew; without it the reading goes on where it was.
+func (r *run) answer(snap *snapshot, emit emitter, again func()) error {
+	if r.x.strays.Load() {
+		return r.readLog(emit)
+	}
+	q, skip, left := r.q, r.skip, r.left
+	err := r.walk(snap, emit)
+	if !errors.Is(err, errStray) {
+		return err
+	}
+	if again != nil {
+		again()
+		r.q, r.skip, r.left, r.matches, r.damaged = q, skip, left, 0, 0
+		r.group.restart()
+	}
+	return r.readLog(emit)
+}
+
+// readLog gives out all matches by reading the log line by line.
+func (r *run) readLog(emit emitter) error {
+	defer r.keepLines()
+	for ln, err := range r.logLines() {
+		if r.ctx.Err() != nil {
+			return r.ctx.Err()
+		}
+		var damage *format.Damage
+		switch {
+		case errors.As(err, &damage):
+			r.damaged++
+			continue
+		case err != nil:
+			return err
+		case !r.q.Ascending && ln.Seq <= r.q.After, r.q.Ascending && r.q.Before != 0 && ln.Seq >= r.q.Before:
+			return nil
+		case !r.m.match(ln.Fields):
+			continue
+		case emit == nil:
+			r.matches++
+			r.group.line(ln.Fields)
+			continue
+		case r.skip > 0:
+			r.skip--
+			continue
+		}
+		if r.left > 0 {
+			r.left--
+		}
+		f := ln.Fields
+		if r.keep != nil {
+			if err := format.ScanLine(r.keep.copy(ln.Bytes), &r.rec); err != nil {
+				return err
+			}
+			f = &r.rec
+		}
+		if !emit(f) || r.left == 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r *run) logLines() iter.Seq2[format.Line, error] {
+	if r.q.Ascending {
+		return r.x.log.Forward(r.q.After)
+	}
+	return r.x.log.Backward(r.q.Before)
+}
+
+// keepLines adds to the groups what was counted line by line.
+func (r *run) keepLines() {
+	if r.group != nil {
+		_ = r.group.keep()
+	}
+}

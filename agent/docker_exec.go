@@ -89,8 +89,11 @@ func (c *dockerContainer) setHealth(info DockerInfo) {
 		}
 		c.health = strings.Join(append(slices.Clone(shell), info.Health[1]), " ")
 	}
-	// As events have it: trimmed, and without secrets.
+	// As events have it: trimmed, without secrets, and cut.
 	c.health = redactJoined(strings.TrimSpace(c.health))
+	if len(c.health) > maxAttr {
+		c.health = strings.ToValidUTF8(c.health[:maxAttr], "")
+	}
 }
 
 // learnHealth is for containers that cannot be asked about, as in an import: the exec that ended just before

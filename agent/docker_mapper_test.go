@@ -121,6 +121,7 @@ func TestHealthChecksAreLeftOut(t *testing.T) {
 		{"by a shell of its own", DockerInfo{Health: []string{"CMD-SHELL", "x"}, Shell: []string{"/bin/bash", "-ec"}}, "/bin/bash -ec x", 3},
 		{"as words", DockerInfo{Health: []string{"CMD", "curl", "-f", "http://localhost/"}}, "curl -f http://localhost/", 3},
 		{"with a secret in it", DockerInfo{Health: []string{"CMD", "curl", "--token", "hunter2"}}, "curl --token hunter2", 3},
+		{"longer than what is kept of one", DockerInfo{Health: []string{"CMD", "echo", strings.Repeat("x", 2*maxAttr)}}, "echo " + strings.Repeat("x", 2*maxAttr), 3},
 		{"another command", DockerInfo{Health: []string{"CMD", "curl"}}, "curl -v", 0},
 		{"switched off", DockerInfo{Health: []string{"NONE"}}, "NONE", 0},
 		{"none", DockerInfo{}, "", 0},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"strings"
 )
 
 const maxJSONDepth = 64
@@ -23,12 +24,12 @@ func redactAny(dec *json.Decoder, out *bytes.Buffer, name string, hide bool, dep
 	switch v := t.(type) {
 	case json.Delim:
 		if v == '{' {
-			return redactObject(dec, out, hide || secretMaps[name], depth)
+			return redactObject(dec, out, hide || secretMap(name), depth)
 		}
-		return redactArray(dec, out, hide || secretMaps[name], depth)
+		return redactArray(dec, out, hide || secretMap(name), depth)
 	case string:
 		switch {
-		case hide && v != "":
+		case (hide || secretMap(name)) && v != "":
 			v = redacted
 		default:
 			v = redactPair(name, v)
@@ -75,7 +76,7 @@ func redactObject(dec *json.Decoder, out *bytes.Buffer, hide bool, depth int) er
 }
 
 // secretObject tells whether everything below a member is secret: objects under a secret name.
-func secretObject(name string) bool { return secretMaps[name] || secretName(name) }
+func secretObject(name string) bool { return secretMap(name) || secretName(name) }
 
 // redactArray copies an array. Strings are taken for the words of a command line, since a secret may be the
 // word after the flag that names it.
@@ -129,6 +130,12 @@ func putString(out *bytes.Buffer, s string) {
 // secretMaps are members whose values are secrets whatever they are called: variables of a process and the
 // websocket secrets of an operation.
 var secretMaps = map[string]bool{"environment": true, "env": true, "fds": true, "variables": true}
+
+// secretMap tells the members of secretMaps and, of an instance's settings, environment.NAME.
+func secretMap(name string) bool {
+	low := strings.ToLower(name)
+	return secretMaps[low] || strings.HasPrefix(low, "environment.")
+}
 
 // redactJSON returns raw, an event as an engine sent it, without secrets. Order, numbers and unknown members
 // are kept. Of broken JSON the part before the fault comes back, since what follows cannot be told to be a

@@ -47,6 +47,14 @@ func TestRedactCommand(t *testing.T) {
 	}
 }
 
+func TestRedactSettings(t *testing.T) {
+	in := `{"Env":["A=hunter2"],"config":{"environment.DB":"hunter2","user.note":"x"},"Variables":{"B":"hunter2"},"environment":"hunter2"}`
+	want := `{"Env":["[redacted]"],"config":{"environment.DB":"[redacted]","user.note":"x"},"Variables":{"B":"[redacted]"},"environment":"[redacted]"}`
+	if out := string(redactJSON([]byte(in))); out != want {
+		t.Errorf("redactJSON\n = %s\nwant %s", out, want)
+	}
+}
+
 const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodW50ZXIyIn0.abcdefghijk"
 
 func TestRedactJSON(t *testing.T) {

@@ -38,6 +38,32 @@ func (o *Options) own(f *format.Fields) bool {
 	return f.ActorType.Is(format.ActorEngine) && (o.Host == "" || f.Host.Is(o.Host))
 }
 
+// keepHost takes the name under which this box wrote before when it has another now and wrote nothing yet
+// under that: else what happened while it was away would be neither found out nor said to be missing.
+func (o *Options) keepHost() {
+	if o.Host == "" || o.Log == nil {
+		return
+	}
+	former, lines := "", 0
+	for line, err := range o.Log.Backward(0) {
+		if lines++; lines > restoreLines {
+			break
+		}
+		if err != nil || !line.Fields.ActorType.Is(format.ActorEngine) {
+			continue
+		}
+		switch host := line.Fields.Host.String(); {
+		case host == o.Host:
+			return
+		case former == "":
+			former = host
+		}
+	}
+	if former != "" {
+		o.Host = former
+	}
+}
+
 // Agent captures the events of the engines on this box and answers for their live state.
 type Agent struct {
 	opts  Options

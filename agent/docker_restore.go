@@ -30,6 +30,7 @@ func (s *dockerSource) restore() []Mapped {
 	if s.opts.Log == nil {
 		return nil
 	}
+	s.opts.keepHost()
 	tail, err := s.scanTail()
 	if err != nil {
 		s.log.Warn("log not read; beginning without what was known", "engine", s.engine(), "err", err)

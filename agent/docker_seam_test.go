@@ -141,4 +141,15 @@ func TestDockerRestoreLeavesOthersAlone(t *testing.T) {
 	if a, ok := s.anchor.decoded(); !ok || !a.at.Equal(now) {
 		t.Errorf("anchor at %v, want %v", a.at, now)
 	}
+	dir = t.TempDir()
+	write("nas", same, event(now, "container", "start", hexID(1), named("mine")))
+	write("", same, event(now, "container", "start", hexID(2), named("imported")))
+	if log, err = format.OpenLog(dir); err != nil {
+		t.Fatal(err)
+	}
+	s = unpumped(t, Options{Log: log, Host: "renamed"})
+	s.restore()
+	if len(s.m.containers) != 1 || s.m.containers[hexID(1)] == nil {
+		t.Errorf("%d containers known after the box got another name, want mine alone", len(s.m.containers))
+	}
 }

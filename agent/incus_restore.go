@@ -69,6 +69,7 @@ func (s *incusSource) restore() []Mapped {
 	if s.o.Log == nil {
 		return nil
 	}
+	s.o.keepHost()
 	var events []*incusEvent // newest first
 	parts := map[int]snapshotPart{}
 	lines := 0

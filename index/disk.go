@@ -139,11 +139,11 @@ func (x *Index) diskOf(s *segment, id fileID) *disk {
 		s.disk, s.diskState, s.thin = d, diskOpen, nil
 		x.cache.forgetLocked(s)
 		return d
-	case errors.Is(err, os.ErrNotExist):
-		s.diskState = diskNone
-	default:
+	case errors.Is(err, errBadFile) || errors.Is(err, errStale):
 		s.diskState = diskBad
 		x.setAside(s, err)
+	default: // not there, or not to be read just now
+		s.diskState = diskNone
 	}
 	return nil
 }

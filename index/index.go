@@ -174,7 +174,7 @@ func (x *Index) lookForIndexes() {
 			x.built = time.Time{}
 			continue
 		}
-		if s.diskState == diskNone {
+		if s.diskState == diskNone || s.diskState == diskBad && !x.mayWrite() {
 			s.diskState = diskUnknown
 		}
 		s.mu.Unlock()

@@ -88,6 +88,9 @@ func (d *disk) gate() (*gate, error) {
 		err = guard(func() error { d.g, err = decodeGate(b, d.man.Blocks); return err })
 	}
 	_ = unix.Madvise(b, unix.MADV_DONTNEED)
+	if isShortage(err) {
+		return nil, err
+	}
 	if err != nil {
 		d.g, d.fault = nil, fmt.Errorf("%w: %w", errStale, err)
 	}
@@ -101,6 +104,9 @@ func (d *disk) checkBleve() error {
 			continue
 		}
 		got, err := sumFile(filepath.Join(d.dir, filepath.FromSlash(name)))
+		if isShortage(err) {
+			return err
+		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", errStale, err)
 		}
@@ -109,6 +115,11 @@ func (d *disk) checkBleve() error {
 		}
 	}
 	return nil
+}
+
+// isShortage tells whether err says nothing of a file: this process has no descriptor or no memory left to open it.
+func isShortage(err error) bool {
+	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
 }
 
 // What is known of a segment's index on disk.
@@ -139,6 +150,7 @@ func (x *Index) diskOf(s *segment, id fileID) *disk {
 		s.disk, s.diskState, s.thin = d, diskOpen, nil
 		x.cache.forgetLocked(s)
 		return d
+	case isShortage(err): // it may open the next time
 	case errors.Is(err, errBadFile) || errors.Is(err, errStale):
 		s.diskState = diskBad
 		x.setAside(s, err)

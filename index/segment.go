@@ -3,6 +3,7 @@ package index
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -65,6 +66,9 @@ func (s *segment) lines(log *format.Log, b *builder, from int64, row func(f *for
 	for ln, err := range log.Lines(seg, from) {
 		var damage *format.Damage
 		if errors.As(err, &damage) {
+			if cannotRead(err) {
+				return torn, fmt.Errorf("read %w", err)
+			}
 			torn++
 			continue
 		}
@@ -86,6 +90,14 @@ func (s *segment) lines(log *format.Log, b *builder, from int64, row func(f *for
 		}
 	}
 	return torn, nil
+}
+
+// cannotRead tells whether damage is not in the file but in the reading of it, as without a free file descriptor:
+// the lines may be there the next time, so nothing must be concluded from their absence. A bad place of the disk
+// is damage like any other.
+func cannotRead(err error) bool {
+	var pe *fs.PathError
+	return errors.As(err, &pe) && !errors.Is(err, syscall.EIO)
 }
 
 // readOn brings the tail up to the size of the file, and makes it anew when the file is another one.

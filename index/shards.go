@@ -45,6 +45,9 @@ func (s *shards) acquire(d *disk) (*shard, error) {
 			return nil, err
 		}
 		b, err := openBleve(filepath.Join(d.dir, bleveFolder))
+		if isShortage(err) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errStale, err)
 		}
@@ -129,7 +132,7 @@ func (r *run) askBleve(ctx context.Context, t *table, n *need) (set blockSet, er
 			return err
 		})
 	})
-	if err != nil && ctx.Err() == nil && !errors.Is(err, errStale) {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errStale) && !isShortage(err) {
 		err = fmt.Errorf("%w: %w", errStale, err)
 	}
 	return set, err

@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"time"
 
@@ -29,28 +28,15 @@ func newMapper(engine format.Engine) mapper {
 // engine takes raw events, one a line, through the mapper of their engine.
 func (t *intake) engine(ctx context.Context, from string, in io.Reader) error {
 	m := newMapper(format.Engine(from))
-	n := uint64(0)
-	for line, err := range lines(in) {
-		if n++; n%intakeBatch == 0 && ctx.Err() != nil {
-			return ctx.Err()
+	err := t.lines(ctx, in, func(line []byte) error {
+		got, err := m.Event(bytes.Clone(line))
+		if stored := t.storeMapped(got); stored != nil {
+			return stored
 		}
-		if err != nil && !errors.Is(err, errLongLine) {
-			return err
-		}
-		if err == nil && len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		t.read++
-		var got []agent.Mapped
-		if err == nil {
-			got, err = m.Event(bytes.Clone(line))
-		}
-		if err != nil {
-			t.reject(n, err)
-		}
-		if err := t.storeMapped(got); err != nil {
-			return err
-		}
+		return reject(err)
+	})
+	if err != nil {
+		return err
 	}
 	return t.storeMapped(m.Flush())
 }

@@ -99,27 +99,14 @@ func (t *intake) flush() error {
 // native takes records as they are. They keep seq, eseq and id in an empty log; else they are numbered
 // anew, and their references follow.
 func (t *intake) native(ctx context.Context, in io.Reader) error {
-	first, n := true, uint64(0)
-	for line, err := range lines(in) {
-		if n++; n%intakeBatch == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil && !errors.Is(err, errLongLine) {
-			return err
-		}
-		if err == nil && len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		t.read++
+	first := true
+	return t.lines(ctx, in, func(line []byte) error {
 		r := new(format.Record)
-		if err == nil {
-			if err = format.ParseLine(line, r); err == nil {
-				err = r.Validate()
-			}
+		if err := format.ParseLine(line, r); err != nil {
+			return reject(err)
 		}
-		if err != nil {
-			t.reject(n, err)
-			continue
+		if err := r.Validate(); err != nil {
+			return reject(err)
 		}
 		if first {
 			last, _ := t.w.Last()
@@ -127,15 +114,53 @@ func (t *intake) native(ctx context.Context, in io.Reader) error {
 		}
 		if t.keep {
 			if r.Seq <= t.last {
-				t.reject(n, fmt.Errorf("seq %d does not rise (the record before has %d)", r.Seq, t.last))
-				continue
+				return reject(fmt.Errorf("seq %d does not rise (the record before has %d)", r.Seq, t.last))
 			}
 			t.last = r.Seq
 			complete(r)
-		} else if err := t.renumber(r); err != nil {
-			return err
+		} else {
+			t.renumber(r)
 		}
-		if err := t.put(r); err != nil {
+		return t.put(r)
+	})
+}
+
+// rejection is what is wrong with one line; the import goes on with the next.
+type rejection struct{ error }
+
+// reject makes a rejection of err, unless it is nil.
+func reject(err error) error {
+	if err == nil {
+		return nil
+	}
+	return rejection{err}
+}
+
+// lines counts the lines of in that are not blank and hands each to take. A line that is too long, or that
+// take rejects, is named and passed over; any other error ends the import.
+func (t *intake) lines(ctx context.Context, in io.Reader, take func(line []byte) error) error {
+	n := uint64(0)
+	for line, err := range lines(in) {
+		if n++; n%intakeBatch == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err == nil && len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		switch {
+		case err == nil:
+			t.read++
+			err = take(line)
+		case errors.Is(err, errLongLine):
+			t.read++
+			err = rejection{err}
+		}
+		var no rejection
+		if errors.As(err, &no) {
+			t.reject(n, no.error)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -143,7 +168,7 @@ func (t *intake) native(ctx context.Context, in io.Reader) error {
 }
 
 // renumber makes r a record that the writer will number, and what it refers to the number that got.
-func (t *intake) renumber(r *format.Record) error {
+func (t *intake) renumber(r *format.Record) {
 	const head = `{"ref":`
 	if rest, ok := bytes.CutPrefix(r.Data, []byte(head)); ok {
 		end := bytes.IndexAny(rest, ",}")
@@ -161,7 +186,6 @@ func (t *intake) renumber(r *format.Record) error {
 	if r.Eseq != 0 {
 		r.Eseq = format.NextEseq
 	}
-	return nil
 }
 
 // complete gives a record that keeps its numbers what the writer gives others.

@@ -2,11 +2,11 @@ package cli
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"time"
 
 	"shiplog/format"
+	"shiplog/httpd"
 )
 
 // printer writes records in one output format.
@@ -88,38 +88,16 @@ func (p *printer) short(dst []byte, f *format.Fields) []byte {
 	return append(appendVisible(append(dst, ' '), p.value), '\n')
 }
 
-// csv is a row of a Container Station log export. A field is quoted only if it must be, and keeps its
-// line breaks; encoding/csv does neither.
+// csv is a row of a Container Station log export.
 func (p *printer) csv(dst []byte, f *format.Fields) []byte {
 	dst = time.Unix(0, f.Time).UTC().AppendFormat(dst, "2006-01-02 15:04:05.000000")
 	dst = append(append(dst, ','), f.Level...)
 	p.value = f.Category.Append(p.value[:0])
-	dst = p.field(append(dst, ','), p.value)
+	dst = httpd.AppendCSVField(append(dst, ','), p.value, p.sheet)
 	p.value = f.User().Append(p.value[:0])
-	dst = p.field(append(dst, ','), p.value)
+	dst = httpd.AppendCSVField(append(dst, ','), p.value, p.sheet)
 	p.value = appendText(p.value[:0], f)
-	return append(p.field(append(dst, ','), p.value), "\r\n"...)
-}
-
-func (p *printer) field(dst, v []byte) []byte {
-	guard := p.sheet && len(v) > 0 && bytes.IndexByte([]byte("=+-@\t\r\x00"), v[0]) >= 0
-	quote := bytes.ContainsAny(v, ",\"\r\n")
-	if quote {
-		dst = append(dst, '"')
-	}
-	if guard {
-		dst = append(dst, '\'')
-	}
-	for _, c := range v {
-		if c == '"' {
-			dst = append(dst, '"')
-		}
-		dst = append(dst, c)
-	}
-	if quote {
-		dst = append(dst, '"')
-	}
-	return dst
+	return append(httpd.AppendCSVField(append(dst, ','), p.value, p.sheet), "\r\n"...)
 }
 
 // appendText appends the message, or what a record without one says in words: "container.start (docker,

@@ -29,7 +29,7 @@ func (c *csvWriter) append(dst []byte, f *format.Fields) []byte {
 	dst = c.value(dst, f.User())
 	dst = append(dst, ',')
 	if f.Msg.Empty() {
-		dst = c.field(dst, []byte(shownMessage(f)))
+		dst = AppendCSVField(dst, []byte(shownMessage(f)), c.safe)
 	} else {
 		dst = c.value(dst, f.Msg)
 	}
@@ -41,20 +41,21 @@ func (c *csvWriter) value(dst []byte, v format.Value) []byte {
 	if v.Escaped() {
 		c.buf = b[:0] // keep what grew
 	}
-	return c.field(dst, b)
+	return AppendCSVField(dst, b, c.safe)
 }
 
-func (c *csvWriter) field(dst, b []byte) []byte {
-	guard := c.safe && len(b) > 0 && bytes.IndexByte([]byte("=+-@\t\r\x00"), b[0]) >= 0
-	if !bytes.ContainsAny(b, ",\"\r\n") {
-		if guard {
-			dst = append(dst, '\'')
-		}
-		return append(dst, b...)
+// AppendCSVField appends b as a field of a Container Station log export: quoted if and only if it holds a
+// comma, a quote, CR or LF. safe puts a ' before what a spreadsheet would run as a formula.
+func AppendCSVField(dst, b []byte, safe bool) []byte {
+	quote := bytes.ContainsAny(b, ",\"\r\n")
+	if quote {
+		dst = append(dst, '"')
 	}
-	dst = append(dst, '"')
-	if guard {
+	if safe && len(b) > 0 && bytes.IndexByte([]byte("=+-@\t\r\x00"), b[0]) >= 0 {
 		dst = append(dst, '\'')
+	}
+	if !quote {
+		return append(dst, b...)
 	}
 	for _, x := range b {
 		if x == '"' {

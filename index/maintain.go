@@ -99,6 +99,12 @@ func (x *Index) nextToBuild(snap *snapshot) *segment {
 	for i := len(snap.views) - 2; i >= 0; i-- {
 		v := &snap.views[i]
 		if d := x.diskOf(v.seg, v.id); d != nil {
+			_ = guard(func() error {
+				if from, to := v.rows(d.cols); from > 0 || to < d.cols.rows {
+					x.strays.Store(true)
+				}
+				return nil
+			})
 			d.release()
 			continue
 		}

@@ -31,6 +31,7 @@ type run struct {
 	matches int       // counted, when nothing is emitted
 	group   *grouping // nil: only the number counts
 
+	used   *disk    // the index on disk that the segment is answered from; nil: none
 	file   *os.File // the segment being read; nil: not opened yet
 	keep   *arena   // lines are copied there before they are scanned; nil: they need not stay
 	buf    []byte
@@ -87,22 +88,20 @@ func (r *run) visit(v *view, emit emitter) (stop bool, err error) {
 		if err := r.ctx.Err(); err != nil {
 			return true, err
 		}
-		matches := r.matches
+		matches, damaged := r.matches, r.damaged
 		stop, err = r.segment(v, emit)
 		r.closeFile()
-		if emit == nil && err == nil {
-			err = r.group.keep()
-		}
 		if err != nil { // what was counted of this segment is counted again
-			r.matches = matches
+			r.matches, r.damaged = matches, damaged
 			r.group.discard()
 		}
+		stale := errors.Is(err, errStale)
 		switch {
-		case errors.Is(err, errStale) && try < 2:
-			r.x.distrust(v.seg, err)
+		case stale && try < 2:
+			r.x.distrust(v.seg, r.used, err)
 			v = &view{seg: v.seg, after: v.after, below: v.below, id: v.id} // also the newest: its snapshot is what was wrong
 			continue
-		case errors.Is(err, os.ErrNotExist):
+		case !stale && errors.Is(err, os.ErrNotExist):
 			return stop, nil // pruned since: its records are gone
 		case err != nil:
 			return true, fmt.Errorf("search segment %s: %w", v.seg.Name, err)
@@ -112,14 +111,24 @@ func (r *run) visit(v *view, emit emitter) (stop bool, err error) {
 }
 
 func (r *run) segment(v *view, emit emitter) (stop bool, err error) {
+	r.used = nil
 	if r.fromThin(v, emit) {
-		return false, nil
+		return false, r.group.keep()
 	}
 	t, err := r.x.open(v)
 	if err != nil {
 		return false, err
 	}
 	defer t.release()
+	r.used = t.disk
+	if stop, err = r.table(v, t, emit); err == nil {
+		err = r.group.keep() // while t is held: the values may lie in a mapped file
+	}
+	return stop, err
+}
+
+// table answers from the columns of one segment.
+func (r *run) table(v *view, t *table, emit emitter) (stop bool, err error) {
 	var p *plan
 	err = guard(func() error {
 		r.damaged += t.cols.damaged

@@ -181,12 +181,13 @@ func (x *Index) open(v *view) (*table, error) {
 	return &table{cols: c}, nil
 }
 
-// distrust sets aside what is known of s: it will be read anew.
-func (x *Index) distrust(s *segment, why error) {
+// distrust sets aside what is known of s: it will be read anew. Of an index on disk only d is distrusted, the
+// one that was used: others may have found the same and made a new one meanwhile.
+func (x *Index) distrust(s *segment, d *disk, why error) {
 	x.cache.forget(s)
 	s.mu.Lock()
 	s.sum, s.thin = summary{}, nil
-	if s.diskState == diskOpen {
+	if s.diskState == diskOpen && s.disk == d {
 		x.closeDisk(s, diskBad)
 		x.setAside(s, why)
 	}

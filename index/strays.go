@@ -41,6 +41,8 @@ func (r *run) readLog(emit emitter) error {
 		}
 		var damage *format.Damage
 		switch {
+		case err != nil && cannotRead(err):
+			return err
 		case errors.As(err, &damage):
 			r.damaged++
 			continue

@@ -93,21 +93,18 @@ func writable(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// openAccounts reads the accounts and makes the first one, whose password is told once.
-func (d *daemon) openAccounts(dir string) error {
-	accounts, err := openAccounts(dir)
-	if err != nil {
-		return err
-	}
-	d.accounts = accounts
-	if len(accounts.Users()) > 0 {
+// firstAccount makes the first account and tells its password, once. It is called when the server has its
+// address: a start that fails must not use up the password.
+func (d *daemon) firstAccount() error {
+	if len(d.accounts.Users()) > 0 {
 		return nil
 	}
 	password := strings.ToLower(rand.Text()[:20])
-	if err := accounts.AddUser(httpd.User{Name: "admin", Admin: true}, password); err != nil {
+	if err := d.accounts.AddUser(httpd.User{Name: "admin", Admin: true}, password); err != nil {
 		return fmt.Errorf("make the first account: %w", err)
 	}
-	d.notes = append(d.notes, fmt.Sprintf("user admin, password %s (shown this once; change it with: shiplog user passwd admin)", password))
+	note := fmt.Sprintf("user admin, password %s (shown this once; change it with: shiplog user passwd admin)", password)
+	d.notes = append([]string{note}, d.notes...)
 	return nil
 }
 
@@ -132,9 +129,11 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 		Version:             version,
 		Logger:              d.log,
 	})
+	if err == nil {
+		err = d.firstAccount()
+	}
 	if err != nil {
-		ln.Close()
-		return err
+		return errors.Join(err, ln.Close())
 	}
 	if !loopback(ln.Addr()) {
 		fmt.Fprintf(p.Stderr, "shiplog: warning: %s is reachable from other machines and speaks plain http: passwords and logs cross the network unencrypted; put a TLS proxy before it or listen on 127.0.0.1\n", ln.Addr())

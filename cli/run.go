@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -58,7 +57,8 @@ func (d *daemon) capture(docker, incus string) error {
 	if err := d.openIndex(false); err != nil {
 		return err
 	}
-	if err := d.openAccounts(d.dir); err != nil {
+	var err error
+	if d.accounts, err = openAccounts(d.dir); err != nil {
 		return err
 	}
 	log, err := format.OpenLog(d.dir)
@@ -66,8 +66,5 @@ func (d *daemon) capture(docker, incus string) error {
 		return err
 	}
 	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: docker, Incus: incus, Logger: d.log})
-	if d.agent == nil {
-		return fmt.Errorf("no agent")
-	}
 	return nil
 }

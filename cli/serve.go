@@ -63,12 +63,14 @@ func (d *daemon) attach(ctx context.Context) (own string, err error) {
 		return "", err
 	}
 	if _, err := os.Stat(filepath.Join(d.dir, "accounts.json")); err == nil || live {
-		return "", d.openAccounts(d.dir)
+		d.accounts, err = openAccounts(d.dir)
+		return "", err
 	}
 	if own, err = os.MkdirTemp("", "shiplog-serve-"); err != nil {
 		return "", err
 	}
-	return own, d.openAccounts(own)
+	d.accounts, err = openAccounts(own)
+	return own, err
 }
 
 // listens tells whether an agent takes records on socket.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
@@ -259,4 +260,20 @@ func waitFor(t *testing.T, path string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatalf("%s did not appear", path)
+}
+
+func TestFailedStartKeepsThePassword(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	dir := t.TempDir()
+	_, stderr, status := shiplog(t, "", "run", "--data", dir, "--listen", taken.Addr().String(), "--docker", "none", "--incus", "none")
+	if status != 1 || !strings.Contains(stderr, "--listen") {
+		t.Errorf("run on a taken address: status %d, %q; want 1 and a word on --listen", status, stderr)
+	}
+	if out := must(t, "", "user", "list", "--data", dir); strings.Contains(out, "admin") {
+		t.Errorf("accounts after a start that failed = %q; want none, nobody was told a password", out)
+	}
 }

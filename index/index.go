@@ -32,8 +32,9 @@ type Index struct {
 	cache   cache
 	buffers sync.Pool // of *[]byte, for run.buf
 	shards  shards
-	kick    chan struct{} // Run: an index was set aside
-	strays  atomic.Bool   // a segment holds records of another, see errStray
+	make    func(*segment) error // buildNicely; tests have their own
+	kick    chan struct{}        // Run: an index was set aside
+	strays  atomic.Bool          // a segment holds records of another, see errStray
 	bell    bell
 	count   counters
 
@@ -80,6 +81,7 @@ func Open(dataDir string, o Options) (*Index, error) {
 		}
 	}
 	x := &Index{dir: log.Dir(), opts: o, log: log, text: make(chan struct{}, maxTextSearches), kick: make(chan struct{}, 1)}
+	x.make = x.buildNicely
 	x.cache.limit = o.Memory
 	x.bell.init(log.Dir())
 	return x, nil

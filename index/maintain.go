@@ -32,6 +32,9 @@ func (x *Index) Run(ctx context.Context) error {
 		if err != nil {
 			x.opts.Logger.Warn("log cannot be read", "err", err)
 		} else if x.mayWrite() && time.Since(failed) > retryAfter {
+			if snap != seen {
+				x.sweep(snap)
+			}
 			if err := x.catchUp(ctx, snap); err != nil {
 				failed = time.Now()
 				x.opts.Logger.Warn("segment cannot be indexed; searches read it instead", "err", err)
@@ -67,22 +70,19 @@ func sleep(ctx context.Context, d time.Duration) bool {
 
 func (x *Index) mayWrite() bool { return x.opts.Dir != "" && !x.opts.ReadOnly && littleEndian() }
 
-// catchUp builds what is missing, the newest first, and removes what is no longer wanted.
+// catchUp builds what is missing, the newest first. It ends with the first failure, which may be that of the
+// disk, but a segment that failed is the last to be tried again.
 func (x *Index) catchUp(ctx context.Context, snap *snapshot) error {
-	x.sweep(snap)
 	for ctx.Err() == nil {
 		s := x.nextToBuild(snap)
 		if s == nil {
 			return nil
 		}
-		err := x.buildNicely(s)
+		err := x.make(s)
+		s.tried(err)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		s.mu.Lock()
-		s.diskState = diskUnknown
-		s.builds++
-		s.mu.Unlock()
 		if snap, err = x.look(); err != nil {
 			return err
 		}
@@ -90,11 +90,30 @@ func (x *Index) catchUp(ctx context.Context, snap *snapshot) error {
 	return nil
 }
 
-// maxBuilds is how often the index of one segment is made before it is given up: what is set aside again
-// and again is not the fault of the index.
-const maxBuilds = 5
+// maxBuilds is how often the index of one segment is made before it has to wait: what is set aside again and
+// again is not the fault of the index. maxRetry is how long such a segment, or one that cannot be indexed,
+// is left alone at most.
+const (
+	maxBuilds = 5
+	maxRetry  = time.Hour
+)
 
-// nextToBuild is the newest sealed segment without an index that can be believed.
+// tried notes that the index of s was made, or why not.
+func (s *segment) tried(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.builds++
+	switch {
+	case err != nil:
+		s.notBefore = time.Now().Add(min(retryAfter<<min(s.builds, 10), maxRetry))
+		return
+	case s.builds >= maxBuilds:
+		s.notBefore = time.Now().Add(maxRetry)
+	}
+	s.diskState = diskUnknown
+}
+
+// nextToBuild is the newest sealed segment without an index that can be believed whose time has come.
 func (x *Index) nextToBuild(snap *snapshot) *segment {
 	for i := len(snap.views) - 2; i >= 0; i-- {
 		v := &snap.views[i]
@@ -109,9 +128,9 @@ func (x *Index) nextToBuild(snap *snapshot) *segment {
 			continue
 		}
 		v.seg.mu.Lock()
-		builds := v.seg.builds
+		waits := time.Now().Before(v.seg.notBefore)
 		v.seg.mu.Unlock()
-		if builds < maxBuilds {
+		if !waits {
 			return v.seg
 		}
 	}

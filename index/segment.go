@@ -49,10 +49,11 @@ type segment struct {
 	thin   *columns   // guarded by mu: what is kept of cols when they are gone; nil: nothing
 	noEseq bool       // guarded by mu: the file was looked through
 
-	disk      *disk  // guarded by mu; nil unless diskState is diskOpen
-	diskState int    // guarded by mu
-	builds    int    // guarded by mu: how often Run made it
-	used      uint64 // guarded by Index.cache.mu: when cols was last used
+	disk      *disk     // guarded by mu; nil unless diskState is diskOpen
+	diskState int       // guarded by mu
+	builds    int       // guarded by mu: how often Run made it, or tried to
+	notBefore time.Time // guarded by mu: Run leaves it alone until then
+	used      uint64    // guarded by Index.cache.mu: when cols was last used
 }
 
 // lines reads the segment on from byte from into b. It returns the number of damaged lines after the last

@@ -36,6 +36,7 @@ type daemon struct {
 	accounts *httpd.Accounts
 	agent    *agent.Agent // nil: none
 	remote   string       // socket of an agent in another process; empty: none
+	brief    bool         // accounts that are made last as long as this process
 	demo     *demoWorld   // answers for containers when there is no agent; nil: none
 	notes    []string     // lines for the terminal, once the address is known
 }
@@ -103,7 +104,10 @@ func (d *daemon) firstAccount() error {
 	if err := d.accounts.AddUser(httpd.User{Name: "admin", Admin: true}, password); err != nil {
 		return fmt.Errorf("make the first account: %w", err)
 	}
-	note := fmt.Sprintf("user admin, password %s (shown this once; change it with: shiplog user passwd admin)", password)
+	note := fmt.Sprintf("user admin, password %s (shown this once; change it with: shiplog user passwd --data %s admin)", password, d.dir)
+	if d.brief {
+		note = fmt.Sprintf("user admin, password %s (of this run only)", password)
+	}
 	d.notes = append([]string{note}, d.notes...)
 	return nil
 }

@@ -43,7 +43,7 @@ directory is deleted at the end (Ctrl-C).`,
 // tell writes the story into the data directory and opens what serves it.
 func (d *daemon) tell(ctx context.Context) error {
 	end := time.Now().UTC().Truncate(time.Second)
-	d.demo = newDemo(end)
+	d.demo, d.brief = newDemo(end), true
 	if err := d.demo.write(ctx, d.writer, end); err != nil {
 		return err
 	}

@@ -69,6 +69,7 @@ func (d *daemon) attach(ctx context.Context) (own string, err error) {
 	if own, err = os.MkdirTemp("", "shiplog-serve-"); err != nil {
 		return "", err
 	}
+	d.brief = true
 	d.accounts, err = openAccounts(own)
 	return own, err
 }

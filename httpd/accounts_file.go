@@ -83,6 +83,9 @@ func readAccounts(path string) (*accountState, fileStamp, error) {
 		st, err := (&accountFile{Version: 1}).check(path)
 		return st, fileStamp{}, err
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, stamp, fmt.Errorf("read accounts: %w; let this user read it, or leave it out of a copy", err)
+	}
 	if err != nil {
 		return nil, stamp, fmt.Errorf("read accounts: %w", err)
 	}

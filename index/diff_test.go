@@ -254,11 +254,17 @@ func compareEach(t *testing.T, x *Index, q Query, want []uint64) {
 
 func compareGroups(t *testing.T, x *Index, q Query, all []*format.Fields) {
 	t.Helper()
-	by := Field(len(all)+len(q.Text)) % 5
+	compareGroupsBy(t, x, q, all, Field(len(all)+len(q.Text))%5)
+}
+
+func compareGroupsBy(t *testing.T, x *Index, q Query, all []*format.Fields, by Field) {
+	t.Helper()
 	want := make(map[groupKey]int)
-	g := &grouping{by: by, lines: want}
 	for _, f := range all {
-		g.line(f)
+		value := map[Field]string{ByCategory: f.Category.String(), ByLevel: string(f.Level), ByUser: f.User().String(),
+			ByAction: f.Action.String(), ByStream: string(f.Stream)}[by]
+		day := time.Unix(0, f.Time).UTC().Truncate(24 * time.Hour)
+		want[groupKey{int32(day.Unix() / 86400), value}]++
 	}
 	got, err := x.Group(context.Background(), q, by)
 	if err != nil {

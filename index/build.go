@@ -101,7 +101,7 @@ func (x *Index) buildNicely(s *segment) error {
 		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, nice)
 		defer debug.FreeOSMemory()
 		defer debug.SetGCPercent(debug.SetGCPercent(50))
-		done <- x.build(s)
+		done <- guard(func() error { return x.build(s) }) // Bleve maps what it has just written
 	}()
 	err := <-done
 	if err == nil {

@@ -228,3 +228,35 @@ func buildOnce(t *testing.T, x *Index) {
 		t.Errorf("build: %v", err)
 	}
 }
+
+// A torn end that was cut, and a record as long as it was in its place: the size of the file is the same.
+func TestRecordInPlaceOfTornEnd(t *testing.T) {
+	dir := t.TempDir()
+	w, err := format.Open(dir, format.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, w, rand.New(rand.NewPCG(67, 68)), 0, 2)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "log", "00000000000000000001.jsonl")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	torn := slices.Clone(whole)
+	copy(torn[bytes.IndexByte(torn, '\n')+1:], bytes.Repeat([]byte("x"), len(torn)))
+	x := openIndex(t, dir, Options{})
+	for i, content := range [][]byte{torn, whole} {
+		if err := os.WriteFile(path, content, 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Time{}, time.Unix(1_790_000_000+int64(i), 0)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := x.Count(t.Context(), Query{}); err != nil || n != i+1 {
+			t.Errorf("Count() = %d, %v, want %d", n, err, i+1)
+		}
+	}
+}

@@ -109,7 +109,7 @@ func (s *segment) readOn(log *format.Log) (changed bool, err error) {
 		return false, err
 	}
 	id := fileIDOf(fi)
-	if s.tail != nil && s.id.sameFile(id) && s.id.size == id.size {
+	if s.tail != nil && s.id.same(id) { // by time, too: a torn end may be cut and something as long put in its place
 		return false, nil
 	}
 	if s.tail == nil || !s.id.sameFile(id) || id.size < s.tail.c.end {

@@ -49,6 +49,10 @@ func (x *Index) build(s *segment) (err error) {
 	if err := writeManifest(tmp, man); err != nil {
 		return err
 	}
+	if d, err := openDisk(dir, s.path, fileIDOf(fi)); err == nil { // another process was quicker, and may be reading it
+		d.release()
+		return nil
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 type disk struct {
 	dir  string
 	man  *manifest
+	file os.FileInfo // of the manifest, to tell this index from one that another process put in its place
 	cols *columns
 
 	mu    sync.Mutex
@@ -28,6 +29,10 @@ type disk struct {
 // openDisk opens the index in dir of the segment file at path, which is id. Columns are checked and mapped;
 // gate and Bleve wait until a text is searched.
 func openDisk(dir, path string, id fileID) (*disk, error) {
+	fi, err := os.Stat(filepath.Join(dir, manifestFile))
+	if err != nil {
+		return nil, err
+	}
 	man, err := readManifest(dir, path, id)
 	if err != nil {
 		return nil, err
@@ -36,7 +41,7 @@ func openDisk(dir, path string, id fileID) (*disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &disk{dir: dir, man: man, refs: 1, maps: [][]byte{b}}
+	d := &disk{dir: dir, man: man, file: fi, refs: 1, maps: [][]byte{b}}
 	err = guard(func() error { d.cols, err = decodeColumns(b); return err })
 	if err == nil && (d.cols.end > id.size || man.Blocks > 0 && man.Blocks != d.cols.blocks()) {
 		err = fmt.Errorf("%w: columns of another segment", errBadFile)
@@ -47,6 +52,12 @@ func openDisk(dir, path string, id fileID) (*disk, error) {
 	}
 	_ = unix.Madvise(b, unix.MADV_DONTNEED) // looked at once from end to end; what queries need comes back
 	return d, nil
+}
+
+// replaced tells whether another index lies where d was opened.
+func (d *disk) replaced() bool {
+	fi, err := os.Stat(filepath.Join(d.dir, manifestFile))
+	return err == nil && !(os.SameFile(fi, d.file) && fi.ModTime().Equal(d.file.ModTime()))
 }
 
 // acquire makes the caller one who looks at d; false when d is closed already.

@@ -188,8 +188,12 @@ func (x *Index) distrust(s *segment, d *disk, why error) {
 	s.mu.Lock()
 	s.sum, s.thin = summary{}, nil
 	if s.diskState == diskOpen && s.disk == d {
-		x.closeDisk(s, diskBad)
-		x.setAside(s, why)
+		if d.replaced() { // by another process: that one is to be judged by itself
+			x.closeDisk(s, diskUnknown)
+		} else {
+			x.closeDisk(s, diskBad)
+			x.setAside(s, why)
+		}
 	}
 	s.mu.Unlock()
 	x.mu.Lock()

@@ -1,11 +1,7 @@
 package index
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
-	"os"
 )
 
 // summary is what is remembered of a sealed segment's columns when they are gone from memory.
@@ -145,7 +141,7 @@ func (x *Index) withoutEseq(v *view) (bool, error) {
 		d.release()
 		return false, nil // the columns tell
 	}
-	has, err := fileHas(s.path, []byte(`"eseq"`))
+	has, err := fileHas(s.path, `"eseq"`)
 	if err != nil || has {
 		return false, err
 	}
@@ -153,30 +149,4 @@ func (x *Index) withoutEseq(v *view) (bool, error) {
 	s.noEseq = true
 	s.mu.Unlock()
 	return true, nil
-}
-
-// fileHas tells whether part stands anywhere in a file.
-func fileHas(path string, part []byte) (bool, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil // pruned
-	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	buf, n := make([]byte, 256<<10), 0
-	for {
-		m, err := f.Read(buf[n:])
-		if bytes.Contains(buf[:n+m], part) {
-			return true, nil
-		}
-		if m == 0 || err != nil {
-			if err == io.EOF {
-				err = nil
-			}
-			return false, err
-		}
-		n = copy(buf, buf[max(n+m-len(part)+1, 0):n+m])
-	}
 }

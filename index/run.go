@@ -115,6 +115,9 @@ func (r *run) segment(v *view, emit emitter) (stop bool, err error) {
 	if r.fromThin(v, emit) {
 		return false, r.group.keep()
 	}
+	if without, err := r.x.withoutActions(v, r.q.Actions); without || err != nil {
+		return false, err
+	}
 	t, err := r.x.open(v)
 	if err != nil {
 		return false, err

@@ -83,6 +83,15 @@ func (d *disk) release() {
 	d.maps = nil
 }
 
+// rest gives back the memory of pages that were looked at. They come back from the file when they are needed.
+func (d *disk) rest() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, b := range d.maps {
+		_ = unix.Madvise(b, unix.MADV_DONTNEED)
+	}
+}
+
 // gate opens the gate when it is first asked for; nil when the segment has none.
 func (d *disk) gate() (*gate, error) {
 	if d.man.Blocks == 0 {

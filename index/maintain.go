@@ -26,6 +26,7 @@ func (x *Index) Run(ctx context.Context) error {
 	var cooled time.Time
 	var clock uint64
 	var seen *snapshot
+	var quiet rest
 	for ctx.Err() == nil {
 		rung := x.bell.next()
 		snap, err := x.look()
@@ -42,6 +43,9 @@ func (x *Index) Run(ctx context.Context) error {
 		}
 		if time.Since(cooled) > coolAfter {
 			clock, cooled = x.shards.cool(clock), time.Now()
+		}
+		if quiet.due(x.count.searches.Load(), time.Now()) {
+			x.rest(snap)
 		}
 		select {
 		case <-ctx.Done():

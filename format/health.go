@@ -44,13 +44,21 @@ func isFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, ErrFull)
 }
 
+// within wraps err in sentinel unless it is already.
+func within(sentinel, err error) error {
+	if errors.Is(err, sentinel) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", sentinel, err)
+}
+
 // classify wraps err in the sentinel a caller can test for.
 func classify(err error) error {
 	switch {
 	case errors.Is(err, ErrLocked):
 		return err
 	case isFull(err):
-		return fmt.Errorf("%w: %w; make space", ErrFull, err)
+		return fmt.Errorf("%w; make space", within(ErrFull, err))
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EIO):
 		return fmt.Errorf("%w: %w; it can still be read", ErrReadOnly, err)
 	}
@@ -66,7 +74,7 @@ func (w *Writer) fail(err error) error {
 	h.retry, h.reason = time.Now().Add(retryEvery), err.Error()
 	if isFull(err) {
 		h.state = StateFull
-		h.err = fmt.Errorf("%w: %w; make space, then it goes on by itself", ErrFull, err)
+		h.err = fmt.Errorf("%w; make space, then it goes on by itself", within(ErrFull, err))
 	} else {
 		h.state = StateReadOnly
 		h.err = fmt.Errorf("%w: %w; it is tried again by itself", ErrReadOnly, err)

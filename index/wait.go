@@ -9,8 +9,8 @@ import (
 )
 
 // bell rings when something happened in the log folder. One watcher serves any number of waiters; it exists
-// only while somebody waits, and a moment longer for those who come back. What an event says is never used: who hears the bell looks for himself, so a
-// lost event costs at most one tick.
+// only while somebody waits, and a moment longer for those who come back. What an event says is never used:
+// who hears the bell looks for himself, so a lost event costs at most one tick.
 type bell struct {
 	dir string
 

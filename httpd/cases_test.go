@@ -17,7 +17,10 @@ import (
 
 // The dialects that are built, by the names of their files in testdata/contract. The files of the others wait
 // there for theirs.
-var builtDialects = []string{"qnap-v1", "qnap-v2"}
+var builtDialects = []string{
+	"qnap-v1",
+	"qnap-v2",
+}
 
 // contractCase is one case of testdata/contract; its README.md explains the members.
 type contractCase struct {

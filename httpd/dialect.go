@@ -12,13 +12,14 @@ type dialect struct {
 	name   string // for metrics
 	prefix string // path prefix it owns, whole segments; of two that fit the longer one decides
 	routes []route
-	fail   func(w http.ResponseWriter, e *statusError)
+	fail   func(w http.ResponseWriter, r *http.Request, e *statusError)
+	begin  func(h http.Header, r *http.Request) // sets what every answer carries; nil: nothing
 }
 
 // handlerFunc answers a request, or returns an error and has written nothing.
 type handlerFunc func(w http.ResponseWriter, r *request) error
 
-// route is one path of a dialect. A segment `{name}` matches any one segment.
+// route is one path of a dialect. A segment `{name}` matches any one segment, `{name...}` one or more.
 type route struct {
 	method  string // GET matches HEAD too
 	path    string // whole, with the prefix
@@ -32,7 +33,7 @@ type request struct {
 	*http.Request
 	query params
 	body  []byte
-	vars  []string // decoded values of the route's {} segments, in order
+	vars  []string // decoded values of the route's {} parts, in order; segments of a {...} joined by slashes
 }
 
 // sortDialects puts the longest prefix first.
@@ -79,6 +80,9 @@ func matchPath(pattern, path string) (vars []string, ok bool) {
 	for {
 		want, moreWant, wantRest := cutSegment(pattern)
 		have, moreHave, haveRest := cutSegment(path)
+		if strings.HasSuffix(want, "...}") {
+			return matchMany(wantRest, moreWant, path, vars)
+		}
 		text, err := url.PathUnescape(have)
 		switch {
 		case err != nil || moreWant != moreHave:
@@ -96,6 +100,26 @@ func matchPath(pattern, path string) (vars []string, ok bool) {
 		}
 		pattern, path = wantRest, haveRest
 	}
+}
+
+// matchMany matches one or more segments of path and then what the pattern goes on with, which holds no {}.
+func matchMany(rest string, more bool, path string, vars []string) ([]string, bool) {
+	if more {
+		rest = "/" + rest
+	}
+	many, ok := strings.CutSuffix(path, rest)
+	if !ok || many == "" {
+		return nil, false
+	}
+	parts := strings.Split(many, "/")
+	for i, part := range parts {
+		text, err := url.PathUnescape(part)
+		if err != nil || text == "" {
+			return nil, false
+		}
+		parts[i] = text
+	}
+	return append(vars, strings.Join(parts, "/")), true
 }
 
 func cutSegment(path string) (segment string, more bool, rest string) {

@@ -19,6 +19,9 @@ func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	d := dialectOf(s.dialects, r.URL.Path)
 	out := &answer{ResponseWriter: w, patience: s.limits.write}
+	if d.begin != nil {
+		d.begin(w.Header(), r)
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			s.recovered(p, d, out, r)
@@ -96,7 +99,7 @@ func (s *Server) fail(w *answer, r *http.Request, d *dialect, err error) {
 	if e.status == http.StatusRequestEntityTooLarge {
 		w.Header().Set("Connection", "close")
 	}
-	d.fail(w, e)
+	d.fail(w, r, e)
 }
 
 // recovered answers a request whose handler panicked. The stack goes to the log only.
@@ -110,7 +113,7 @@ func (s *Server) recovered(p any, d *dialect, w *answer, r *http.Request) {
 		w.aborted = true
 		return
 	}
-	d.fail(w, failf(http.StatusInternalServerError, "Internal server error"))
+	d.fail(w, r, failf(http.StatusInternalServerError, "Internal server error"))
 }
 
 // answer is a ResponseWriter that remembers its status and gives the client time for each piece.

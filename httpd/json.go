@@ -11,10 +11,19 @@ import (
 // writeJSON answers with v, indented by two spaces with a final newline. Structs list their members in the
 // order of the alphabet; `<`, `>` and `&` stay as they are.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
+	return writeEncoded(w, status, v, "  ")
+}
+
+// writeCompact answers with v on one line, which ends in a newline.
+func writeCompact(w http.ResponseWriter, status int, v any) error {
+	return writeEncoded(w, status, v, "")
+}
+
+func writeEncoded(w http.ResponseWriter, status int, v any, indent string) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
+	enc.SetIndent("", indent)
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
@@ -37,7 +46,7 @@ type errorBody struct {
 }
 
 // failJSON writes e as an errorBody.
-func failJSON(w http.ResponseWriter, e *statusError) {
+func failJSON(w http.ResponseWriter, _ *http.Request, e *statusError) {
 	var b errorBody
 	b.Error.Code, b.Error.Message = e.status, e.message
 	_ = writeJSON(w, e.status, b) // cannot fail: an int and a string

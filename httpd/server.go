@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,7 @@ type Options struct {
 	Ready func() []string
 
 	Hosts               []string               // names of this server besides IP addresses, localhost and the host name
+	Project             string                 // project of records that name none; default "default"
 	QNAPRootEventFormat string                 // v1 (default) or v2: the form of event messages under /api/v1
 	Collectors          []prometheus.Collector // more metrics
 	Version             string                 // for the metric shiplog_build_info
@@ -86,6 +88,7 @@ type Server struct {
 	metrics  *metrics
 	sessions *sessions
 	limiter  *limiter
+	guesses  *guesses
 	auth     *authLog
 	hub      *hub
 	inspects chan struct{} // one token per running inquiry
@@ -113,9 +116,10 @@ func New(o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Project = orDefault(o.Project, "default")
 	hostname, _ := os.Hostname() // without one, only addresses and configured names are let in
 	s := &Server{opts: o, limits: o.limits.withDefaults(), guard: newGuard(hostname, o.Hosts),
-		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects)}
+		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), guesses: newGuesses(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects)}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.hub = newHub(s.closing, o.Index, s.limits.waiters, o.Logger)
 	m, err := newMetrics(s)
@@ -123,7 +127,13 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("register metrics: %w", err)
 	}
 	s.metrics = m
-	s.dialects = sortDialects(append(qnapDialects(s), nativeDialect(s)))
+	s.dialects = sortDialects(slices.Concat(
+		qnapDialects(s),
+		quayDialects(s),
+		hssDialects(s),
+		aosDialects(s),
+		[]*dialect{nativeDialect(s)},
+	))
 	return s, nil
 }
 

@@ -45,6 +45,25 @@ func (x *Index) Group(ctx context.Context, q Query, by Field) ([]Group, error) {
 	if err != nil {
 		return nil, err
 	}
+	return sortGroups(counts), nil
+}
+
+// GroupBy is Group by whatever by makes of a record's facets.
+func (x *Index) GroupBy(ctx context.Context, q Query, by func(*Facets) string) ([]Group, error) {
+	counts := make(map[groupKey]int)
+	q.Offset, q.Limit, q.Ascending, q.ByTime = 0, 0, true, false
+	for f, err := range x.Each(ctx, q) {
+		if err != nil {
+			return nil, err
+		}
+		facets := facetsOf(f)
+		counts[groupKey{dayOf(f.Time), by(&facets)}]++
+	}
+	return sortGroups(counts), nil
+}
+
+// sortGroups lists the groups by day and value.
+func sortGroups(counts map[groupKey]int) []Group {
 	out := make([]Group, 0, len(counts))
 	for k, n := range counts {
 		out = append(out, Group{time.Unix(int64(k.day)*86400, 0).UTC(), k.value, n})
@@ -55,7 +74,7 @@ func (x *Index) Group(ctx context.Context, q Query, by Field) ([]Group, error) {
 		}
 		return strings.Compare(a.Value, b.Value)
 	})
-	return out, nil
+	return out
 }
 
 type groupKey struct {

@@ -27,10 +27,15 @@ type matcher struct {
 	cats        [][]byte
 	notCats     [][]byte
 	raw, folded []byte // reused
+
+	pageFrom, pageTo int64 // with ByTime: no other time fits into the page that is being filled; never part of a match
 }
 
+// inPage tells whether a record of time t may be part of the page.
+func (m *matcher) inPage(t int64) bool { return m.pageFrom <= t && t <= m.pageTo }
+
 func newMatcher(q *Query) *matcher {
-	m := &matcher{q: q, from: math.MinInt64, to: math.MaxInt64, toIncl: true}
+	m := &matcher{q: q, from: math.MinInt64, to: math.MaxInt64, toIncl: true, pageFrom: math.MinInt64, pageTo: math.MaxInt64}
 	if !q.From.IsZero() {
 		m.from, _ = nanos(q.From)
 	}
@@ -61,7 +66,27 @@ func nanos(t time.Time) (ns int64, past bool) {
 }
 
 func (m *matcher) match(f *format.Fields) bool {
-	return m.matchNumbers(f) && m.matchNames(f) && m.matchObject(f) && m.matchText(f)
+	return m.matchNumbers(f) && m.matchNames(f) && m.matchObject(f) && m.matchFacets(f) && m.matchText(f) &&
+		(m.q.Where == nil || m.q.Where(f))
+}
+
+func (m *matcher) matchFacets(f *format.Fields) bool {
+	if m.q.Facets == nil {
+		return true
+	}
+	facets := facetsOf(f)
+	return m.q.Facets(&facets)
+}
+
+// isPast tells whether a record comes after the place that q leaves out.
+func (q *Query) isPast(p Place) bool {
+	switch {
+	case !q.ByTime || q.Past.Seq == 0:
+		return true
+	case q.Ascending:
+		return q.Past.before(p)
+	}
+	return p.before(q.Past)
 }
 
 func (m *matcher) matchNumbers(f *format.Fields) bool {
@@ -72,7 +97,7 @@ func (m *matcher) matchNumbers(f *format.Fields) bool {
 	case q.wantsEseq() && f.Eseq == 0, f.Eseq <= q.AfterEseq && q.AfterEseq != 0, q.UptoEseq != 0 && f.Eseq > q.UptoEseq:
 		return false
 	}
-	return m.inTime(f.Time)
+	return m.inTime(f.Time) && q.isPast(Place{f.Time, f.Seq})
 }
 
 func (q *Query) wantsEseq() bool { return q.Numbered || q.AfterEseq != 0 || q.UptoEseq != 0 }

@@ -53,7 +53,7 @@ func newPlan(q *Query, m *matcher, c *columns, after, below uint64) *plan {
 	if q.None || p.from >= p.to || !p.planNumbers(q, m) || !p.planBits(q) || !p.planNames(q, m) || !p.planObject(q) {
 		return nil
 	}
-	if q.Text != "" {
+	if q.Text != "" || q.Facets != nil || q.Where != nil {
 		p.exact = false
 	}
 	if p.exact && !p.cubeOff && c.cube != nil && p.from == 0 && p.to == c.rows {
@@ -85,6 +85,7 @@ func (p *plan) planNumbers(q *Query, m *matcher) bool {
 			}
 		})
 	}
+	p.planOrder(q, m)
 	if !q.wantsEseq() {
 		return true
 	}
@@ -106,6 +107,21 @@ func (p *plan) planNumbers(q *Query, m *matcher) bool {
 		}
 	})
 	return true
+}
+
+// planOrder plans the place that a page begins at, and leaves out what comes behind a page that is full.
+func (p *plan) planOrder(q *Query, m *matcher) {
+	if !q.ByTime {
+		return
+	}
+	p.cubeOff = true
+	p.tests = append(p.tests, func(base, n int, sel *selection) {
+		for i, t := range p.c.times[base : base+n] {
+			if !m.inPage(t) || !q.isPast(Place{t, p.c.seq(base + i)}) {
+				sel[i>>6] &^= 1 << (i & 63)
+			}
+		}
+	})
 }
 
 // planDays lets the cube answer when the wanted time begins and ends with a day.

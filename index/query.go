@@ -32,11 +32,33 @@ type Query struct {
 
 	Text string // substring of msg; letters match without regard to case (Unicode simple folding)
 
+	// Facets is asked once for each distinct combination of facets; it must say the same of the same ones.
+	Facets func(*Facets) bool
+	// Where is asked of each record that meets all other conditions. It makes those lines be read.
+	Where func(*format.Fields) bool
+
 	None          bool // matches nothing
 	Limit, Offset int  // Limit 0: all; Offset skips that many matches first
 	Ascending     bool // oldest first
 
+	// ByTime orders by time, and records of one time by seq, instead of by seq alone. Search then wants a
+	// Limit. Past, when its Seq is not 0, leaves out that place in the order and all that comes before it:
+	// the place of the last record of a page begins the next one, whatever was appended meanwhile.
+	ByTime bool
+	Past   Place
+
 	m *matcher // the query compiled; nil until a search made its own copy
+}
+
+// Place is where a record stands in the order of time.
+type Place struct {
+	Time int64 // Unix nanoseconds
+	Seq  uint64
+}
+
+// before tells whether p comes before o, oldest first.
+func (p Place) before(o Place) bool {
+	return p.Time < o.Time || p.Time == o.Time && p.Seq < o.Seq
 }
 
 // String is the query in short, the narrowest conditions first, for log lines.
@@ -69,6 +91,16 @@ func (q Query) String() string {
 	}
 	put("level", strings.Join(levels, ","))
 	put("stream", string(q.Stream))
+	if q.Facets != nil {
+		put("facets", "func")
+	}
+	if q.Where != nil {
+		put("where", "func")
+	}
+	if q.ByTime {
+		put("order", "time")
+		put("past", bounds(num(uint64(q.Past.Time)), num(q.Past.Seq)))
+	}
 	put("engine", string(q.Engine))
 	if q.Numbered {
 		put("numbered", "true")

@@ -21,6 +21,9 @@ type Page struct {
 // Search returns the records that match, in the order asked for. Every record that was acknowledged before
 // the call is seen. The error is ctx's when it ended first; a segment that cannot be read is an error too.
 func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
+	if q.ByTime {
+		return x.searchByTime(ctx, q)
+	}
 	x.count.searches.Add(1)
 	var page Page
 	snap, err := x.look()
@@ -50,6 +53,9 @@ func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
 // Each goes through the records that match, in the order that q.Ascending asks for, in memory that does not
 // grow with their number. The Fields and all they point to are valid until the next step. An error ends it.
 func (x *Index) Each(ctx context.Context, q Query) iter.Seq2[*format.Fields, error] {
+	if q.ByTime {
+		return x.eachByTime(ctx, q)
+	}
 	return func(yield func(*format.Fields, error) bool) {
 		x.count.searches.Add(1)
 		snap, err := x.look()

@@ -18,6 +18,7 @@ import (
 // The dialects that are built, by the names of their files in testdata/contract. The files of the others wait
 // there for theirs.
 var builtDialects = []string{
+	"hss",
 	"qnap-v1",
 	"qnap-v2",
 }

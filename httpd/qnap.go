@@ -97,11 +97,3 @@ func shownLevel(l format.Level) string {
 	}
 	return string(format.LevelInfo)
 }
-
-// shownMessage is the text of a log record; a record without one is told by its action.
-func shownMessage(f *format.Fields) string {
-	if !f.Msg.Empty() {
-		return f.Msg.String()
-	}
-	return f.Action.String() + " " + f.ObjType.String() + " " + f.ObjID.String() + ": " + f.Status.String()
-}

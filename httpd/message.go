@@ -1,6 +1,10 @@
 package httpd
 
-import "shiplog/format"
+import (
+	"strings"
+
+	"shiplog/format"
+)
 
 // shownMessage is the text of a log record; a record without one is told by its action.
 func shownMessage(f *format.Fields) string { return messageAbout(f, f.ObjID.String()) }
@@ -10,7 +14,7 @@ func messageAbout(f *format.Fields, object string) string {
 	if !f.Msg.Empty() {
 		return f.Msg.String()
 	}
-	text := f.Action.String() + " " + f.ObjType.String() + " " + object
+	text := strings.TrimRight(f.Action.String()+" "+f.ObjType.String()+" "+object, " ")
 	switch {
 	case !f.Status.Empty():
 		text += ": " + f.Status.String()

@@ -2,12 +2,14 @@ package httpd
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -190,6 +192,28 @@ func TestHSSFilters(t *testing.T) {
 	}
 	if got := b.do("HEAD", "/v5/p1/container/image/events", "", "X-Auth-Token", "tok-reader-p1"); got.status != 200 || got.body != "" || len(got.header.Get("X-Request-Id")) != 32 {
 		t.Errorf("HEAD = %d %q %v, want 200, no body, a request id", got.status, got.body, got.header)
+	}
+}
+
+// TestHSSCountsWhatItLists: total and page are of one moment, whoever writes meanwhile.
+func TestHSSCountsWhatItLists(t *testing.T) {
+	b := newBox(t, "", func(o *Options) { o.Project = "p1" })
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for range maxHSSLimit {
+			r := &format.Record{Stream: format.StreamLog, Time: time.Now(), Action: "image.pull", Obj: format.Object{Type: "image", Name: "a"}}
+			if err := b.writer.Append(context.Background(), r); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	defer writing.Wait()
+	for last := 0; last < maxHSSLimit; {
+		page := hssPageOf(t, b, "p1", "tok-reader-p1", "limit=200")
+		if page.Total != len(page.List) || page.Total < last {
+			t.Fatalf("total_num = %d with %d records, after %d", page.Total, len(page.List), last)
+		}
+		last = page.Total
 	}
 }
 

@@ -43,7 +43,9 @@ func newBox(t *testing.T, e *engines) *box {
 		}
 	}
 	accounts := filepath.Join(t.TempDir(), "accounts.json")
-	text := fmt.Sprintf(`{"qnap_users": [{"name": "admin", "password": %q, "admin": true}]}`, password)
+	text := fmt.Sprintf(`{"qnap_users": [{"name": "admin", "password": %q, "admin": true}], "tokens": [
+		{"token": %q, "user": "admin", "scopes": ["super:user"]},
+		{"token": %q, "user": "admin", "project": "default", "roles": ["reader"]}]}`, password, registryToken, journalToken)
 	if err := os.WriteFile(accounts, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,7 @@ func TestEngines(t *testing.T) {
 	t.Run("secrets are given to the engines", r.secrets)
 	t.Run("event wait", r.wait)
 	t.Run("curl as the documents write it", r.curl)
+	t.Run("three things in all five dialects", r.dialects)
 	t.Run("other programs write records", r.recorded)
 	t.Run("both daemons are killed and stopped", r.daemons)
 	t.Run("shiplog is stopped for a while", r.away)

@@ -9,11 +9,12 @@ import (
 
 // builder makes the columns of one segment line by line, in the order of the file.
 type builder struct {
-	c     columns // but for the four columns of codes
+	c     columns // but for the columns of codes
 	cat   codesBuilder
 	act   codesBuilder
 	user  codesBuilder
 	obj   codesBuilder
+	fac   codesBuilder
 	buf   []byte // scratch
 	text  []byte // the last line's folded msg
 	seqHi uint64 // highest seq so far
@@ -48,6 +49,8 @@ func (b *builder) add(f *format.Fields, offset, end int64) bool {
 	b.user.add(b.value(f.User()))
 	b.buf = appendObject(b.buf[:0], f)
 	b.obj.add(b.buf)
+	b.buf = appendFacets(b.buf[:0], f)
+	b.fac.add(b.buf)
 	b.addText(f)
 	c.rows++
 	return true
@@ -142,7 +145,7 @@ func (b *builder) addText(f *format.Fields) {
 // view is the columns as they are now. They stay as they are while the builder goes on.
 func (b *builder) view() *columns {
 	c := b.c
-	c.category, c.action, c.user, c.object = b.cat.codes, b.act.codes, b.user.codes, b.obj.codes
+	c.category, c.action, c.user, c.object, c.facets = b.cat.codes, b.act.codes, b.user.codes, b.obj.codes, b.fac.codes
 	if c.grams != nil {
 		// The last block still changes.
 		c.grams = &blockGrams{blocks: c.grams.blocks[:min(len(c.grams.blocks), c.rows/blockRecords)]}
@@ -174,7 +177,7 @@ func (c *columns) sort() {
 	c.rows = len(once)
 	c.seqs, c.times, c.bits = pick(c.seqs, once), pick(c.times, once), pick(c.bits, once)
 	c.offLow, c.offTop, c.eseqs = pick(c.offLow, once), pick(c.offTop, once), pick(c.eseqs, once)
-	for _, k := range []*codes{&c.category, &c.action, &c.user, &c.object} {
+	for _, k := range c.codeColumns() {
 		k.w1, k.w2, k.w4 = pick(k.w1, once), pick(k.w2, once), pick(k.w4, once)
 	}
 	c.seq0, c.grams = c.seqs[0], nil

@@ -1,142 +1,193 @@
 package index
 
 import (
-	"container/heap"
+	"cmp"
 	"context"
 	"errors"
 	"iter"
+	"math"
 	"slices"
 
 	"shiplog/format"
 )
 
-var errNoLimit = errors.New("a search in the order of time wants a limit")
+var (
+	errNoLimit = errors.New("a search in the order of time wants a limit")
+	errMoving  = errors.New("segments changed again and again while records were looked for in them; ask again")
+)
 
-// searchByTime answers a page in the order of time. Records mostly come in that order, but an engine may
-// report late and an import brings old ones, so the whole log is looked at; as soon as the page is full,
-// columns pass over what is too far away in time to come into it.
+// pageTries is how often a page is looked for anew when its records are not where the columns said.
+const pageTries = 3
+
+// searchByTime answers a page in the order of time. Records mostly come in that order, but an engine may report
+// late and an import brings old ones. So first the places of the page are found, from columns wherever these
+// decide, and only then are its lines read.
 func (x *Index) searchByTime(ctx context.Context, q Query) (Page, error) {
 	var page Page
 	if q.Limit <= 0 {
 		return page, errNoLimit
 	}
 	x.count.searches.Add(1)
-	snap, err := x.look()
-	if err != nil {
-		return page, err
+	for range pageTries {
+		places, damaged, err := x.places(ctx, q)
+		if err != nil {
+			return page, err
+		}
+		page.Damaged, page.More = damaged, len(places) > q.Limit
+		places = places[:min(len(places), q.Limit)]
+		page.Hits, err = x.fetch(ctx, q, places)
+		if err != nil || len(page.Hits) == len(places) {
+			return page, err
+		}
 	}
-	whole := q
-	whole.Offset, whole.Limit = 0, 0
-	r := x.newRun(ctx, whole)
-	best := &pageHeap{ascending: q.Ascending}
-	want := max(q.Offset, 0) + q.Limit + 1
-	r.buf = x.takeBuffer()
-	err = r.answer(snap, func(f *format.Fields) bool {
-		best.offer(f, want, r.m)
-		return true
-	}, nil)
-	x.giveBuffer(r.buf)
-	page.Damaged = r.damaged
-	if err != nil {
-		return page, err
-	}
-	page.Hits = best.sorted()
-	page.Hits = page.Hits[min(max(q.Offset, 0), len(page.Hits)):]
-	if len(page.Hits) > q.Limit {
-		page.Hits, page.More = page.Hits[:q.Limit], true
-	}
-	return page, nil
+	return page, errMoving
 }
 
-// eachPage is how many records are held at a time while going through them in the order of time.
-const eachPage = 1000
+const (
+	eachPage  = 1000 // how many places are looked for at a time while going through all in the order of time
+	eachFetch = 100  // how many of their lines are held at a time
+)
 
 // eachByTime goes through all matches in the order of time, page by page.
 func (x *Index) eachByTime(ctx context.Context, q Query) iter.Seq2[*format.Fields, error] {
 	return func(yield func(*format.Fields, error) bool) {
-		left := q.Limit
-		for {
-			q.Limit = eachPage
-			if left > 0 {
-				q.Limit = min(left, eachPage)
+		x.count.searches.Add(1)
+		left, all, tries := q.Limit, q.Limit <= 0, 0
+		for all || left > 0 {
+			q.Limit = min(eachPage, x.held)
+			if !all {
+				q.Limit = min(left, q.Limit)
 			}
-			page, err := x.searchByTime(ctx, q)
+			places, _, err := x.places(ctx, q)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			for i := range page.Hits {
-				if !yield(&page.Hits[i].Fields, nil) {
-					return
-				}
-			}
-			n := len(page.Hits)
-			if left > 0 {
-				left -= n
-			}
-			if !page.More || left == 0 && q.Limit != eachPage {
+			more := len(places) > q.Limit
+			given, whole, ok := x.eachPlace(ctx, q, places[:min(len(places), q.Limit)], yield)
+			if !ok {
 				return
 			}
-			q.Offset, q.Past = 0, Place{page.Hits[n-1].Time, page.Hits[n-1].Seq}
+			if given > 0 {
+				last := places[given-1]
+				q.Offset, q.Past, left = 0, last, left-given
+			}
+			switch tries++; {
+			case whole && !more:
+				return
+			case whole:
+				tries = 0
+			case tries == pageTries:
+				yield(nil, errMoving)
+				return
+			}
 		}
 	}
 }
 
-// pageHeap is the best records so far, the worst of them on top.
-type pageHeap struct {
-	hits      []Hit
-	ascending bool
-}
-
-func (h *pageHeap) Len() int      { return len(h.hits) }
-func (h *pageHeap) Swap(i, j int) { h.hits[i], h.hits[j] = h.hits[j], h.hits[i] }
-func (h *pageHeap) Push(v any)    { h.hits = append(h.hits, v.(Hit)) }
-func (h *pageHeap) Less(i, j int) bool {
-	a, b := placeOf(&h.hits[i].Fields), placeOf(&h.hits[j].Fields)
-	if h.ascending {
-		a, b = b, a
-	}
-	return a.before(b)
-}
-
-func (h *pageHeap) Pop() any {
-	last := h.hits[len(h.hits)-1]
-	h.hits = h.hits[:len(h.hits)-1]
-	return last
-}
-
-// offer keeps f if it is among the best want records, and tells m from which time on none can be.
-func (h *pageHeap) offer(f *format.Fields, want int, m *matcher) {
-	if len(h.hits) == want {
-		top, p := placeOf(&h.hits[0].Fields), placeOf(f)
-		if h.ascending == top.before(p) {
-			return
+// eachPlace gives out the records of places. given is how many of places are done with; whole is false when a
+// record was not found, and then the places behind it are still to be done. ok is false when it is over.
+func (x *Index) eachPlace(ctx context.Context, q Query, places []Place, yield func(*format.Fields, error) bool) (given int, whole, ok bool) {
+	for chunk := range slices.Chunk(places, eachFetch) {
+		hits, err := x.fetch(ctx, q, chunk)
+		if err != nil {
+			yield(nil, err)
+			return given, false, false
 		}
-		heap.Pop(h)
-	}
-	heap.Push(h, Hit{ownFields(f)})
-	if len(h.hits) == want {
-		if t := h.hits[0].Time; h.ascending {
-			m.pageTo = t
-		} else {
-			m.pageFrom = t
+		for i := range hits {
+			if placeOf(&hits[i].Fields) != chunk[i] { // one before it is gone
+				return given, false, true
+			}
+			if !yield(&hits[i].Fields, nil) {
+				return given, false, false
+			}
+			given++
+		}
+		if len(hits) < len(chunk) {
+			return given, false, true
 		}
 	}
+	return given, true, true
 }
 
-func placeOf(f *format.Fields) Place { return Place{f.Time, f.Seq} }
-
-// ownFields is f on a line of its own.
-func ownFields(f *format.Fields) (own format.Fields) {
-	_ = format.ScanLine(slices.Clone(f.Line), &own) // was scanned before
-	return own
-}
-
-// sorted takes the records out, best first.
-func (h *pageHeap) sorted() []Hit {
-	out := make([]Hit, len(h.hits))
-	for i := len(out) - 1; i >= 0; i-- {
-		out[i] = heap.Pop(h).(Hit)
+// places finds the places of a page and of one record more, if there is one.
+func (x *Index) places(ctx context.Context, q Query) (places []Place, damaged int, err error) {
+	snap, err := x.look()
+	if err != nil {
+		return nil, 0, err
 	}
-	return out
+	offset := min(max(q.Offset, 0), math.MaxInt/4)
+	q.Limit = min(q.Limit, math.MaxInt/4)
+	whole := q
+	whole.Offset, whole.Limit = 0, 0
+	if !x.strays.Load() {
+		places, damaged, err = x.placesOf(ctx, snap, whole, offset, q.Limit)
+	}
+	if x.strays.Load() && (err == nil || errors.Is(err, errStray)) {
+		places, damaged, err = x.placesOfLog(ctx, whole, offset+q.Limit+1)
+		places = places[min(offset, len(places)):]
+	}
+	return places, damaged, err
+}
+
+// placesOf does so segment by segment.
+func (x *Index) placesOf(ctx context.Context, snap *snapshot, q Query, offset, limit int) ([]Place, int, error) {
+	parts, err := x.parts(ctx, snap, &q)
+	if err != nil {
+		return nil, 0, err
+	}
+	if offset > 0 && offset+limit > x.held {
+		past, ok, err := x.placeAt(ctx, q, parts, offset-1)
+		if err != nil || !ok {
+			return nil, 0, err
+		}
+		q.Past, offset = past, 0
+	}
+	r := x.newRun(ctx, q)
+	best := newBest(q.Ascending, offset+limit+1)
+	damaged, err := r.seeParts(parts, &best.sight)
+	places := best.sorted()
+	return places[min(offset, len(places)):], damaged, err
+}
+
+// placesOfLog does so by reading the log, whose records lie in files that they do not belong to. All places up
+// to the end of the page are held, 16 bytes each.
+func (x *Index) placesOfLog(ctx context.Context, q Query, want int) ([]Place, int, error) {
+	r := x.newRun(ctx, q)
+	best := newBest(q.Ascending, want)
+	err := r.readLog(func(f *format.Fields) bool {
+		best.see(placeOf(f))
+		return true
+	})
+	return best.sorted(), r.damaged, err
+}
+
+// fetch returns the records of places, in their order. One that is gone, or is no longer what its columns said,
+// is left out.
+func (x *Index) fetch(ctx context.Context, q Query, places []Place) ([]Hit, error) {
+	if len(places) == 0 {
+		return nil, nil
+	}
+	snap, err := x.look()
+	if err != nil {
+		return nil, err
+	}
+	only := slices.SortedFunc(slices.Values(places), func(a, b Place) int { return cmp.Compare(a.Seq, b.Seq) })
+	q.Offset, q.Limit, q.Ascending, q.ByTime = 0, 0, true, false // Past is in the places
+	q.After, q.Before = max(q.After, only[0].Seq-1), min(q.Before-1, only[len(only)-1].Seq)+1
+	r := x.newRun(ctx, q)
+	r.m.only, r.left, r.keep, r.buf = only, len(only), new(arena), x.takeBuffer()
+	found := make(map[uint64]Hit, len(only))
+	err = r.answer(snap, func(f *format.Fields) bool {
+		found[f.Seq] = Hit{*f}
+		return true
+	}, func() { clear(found) })
+	x.giveBuffer(r.buf)
+	hits := make([]Hit, 0, len(places))
+	for _, p := range places {
+		if h, ok := found[p.Seq]; ok {
+			hits = append(hits, h)
+		}
+	}
+	return hits, err
 }

@@ -18,13 +18,13 @@ const (
 	colEseqs
 	colOdd
 	colCube
-	colCodes     // four columns, each: codes, ends, blob
-	colSections  = colCodes + 3*4
+	colCodes     // five columns, each: codes, ends, blob
+	colSections  = colCodes + 3*5
 	colMetaWords = 13
 )
 
 func (c *columns) codeColumns() []*codes {
-	return []*codes{&c.category, &c.action, &c.user, &c.object}
+	return []*codes{&c.category, &c.action, &c.user, &c.object, &c.facets}
 }
 
 // encode makes the columns file.
@@ -52,7 +52,7 @@ func (c *columns) encode() []byte {
 
 func (c *columns) putMeta() []byte {
 	flags := uint64(0)
-	for i, on := range []bool{c.eseqLost, c.shuffled, c.category.lost, c.action.lost, c.user.lost, c.object.lost, c.cube != nil} {
+	for i, on := range []bool{c.eseqLost, c.shuffled, c.category.lost, c.action.lost, c.user.lost, c.object.lost, c.facets.lost, c.cube != nil} {
 		if on {
 			flags |= 1 << i
 		}
@@ -96,7 +96,7 @@ func decodeColumns(b []byte) (*columns, error) {
 	if len(c.odd) < (c.blocks()+63)/64 || !c.rising() {
 		return nil, fmt.Errorf("%w: rows out of order", errBadFile)
 	}
-	if flag(6) {
+	if flag(7) {
 		c.cube, err = decodeCube(s[colCube], c)
 	}
 	return c, err

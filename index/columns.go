@@ -29,7 +29,7 @@ type columns struct {
 	eseq0    uint64
 	eseqLost bool // an eseq did not fit: ask the line
 
-	category, action, user, object codes
+	category, action, user, object, facets codes
 
 	odd      []uint64 // bit b: the raw text of block b must not be searched, see oddText
 	grams    *blockGrams
@@ -107,14 +107,14 @@ func (c *columns) thin() *columns {
 	t := &columns{rows: c.rows, end: c.end, seq0: c.seq0, eseq0: c.eseq0, damaged: c.damaged, doubled: c.doubled,
 		minTime: c.minTime, maxTime: c.maxTime, minEseq: c.minEseq, maxEseq: c.maxEseq, cube: c.cube}
 	t.category.dict, t.user.dict = c.category.dict, c.user.dict
-	t.action.lost, t.object.lost = true, true
+	t.action.lost, t.object.lost, t.facets.lost = true, true, true
 	return t
 }
 
 // memory is about how many bytes of heap the columns hold.
 func (c *columns) memory() int {
 	n := 8*len(c.seqs) + 8*len(c.times) + 4*len(c.offLow) + len(c.offTop) + len(c.bits) + 4*len(c.eseqs)
-	for _, k := range []*codes{&c.category, &c.action, &c.user, &c.object} {
+	for _, k := range c.codeColumns() {
 		n += len(k.w1) + 2*len(k.w2) + 4*len(k.w4) + 2*len(k.dict.blob) + 4*len(k.dict.ends)
 	}
 	if c.grams != nil {

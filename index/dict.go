@@ -113,20 +113,17 @@ func widen[W uint16 | uint32, N uint8 | uint16](narrow []N) []W {
 	return wide
 }
 
-// appendObject is the dictionary value of what a record acts on: id, name and image, each after its length.
+// appendObject is the dictionary value of what a record acts on: id, name, image and tag, each after its length.
 func appendObject(dst []byte, f *format.Fields) []byte {
-	var buf [128]byte
-	for _, v := range []format.Value{f.ObjID, f.ObjName, f.ObjImage} {
-		b := v.Bytes(buf[:0])
-		dst = binary.AppendUvarint(dst, uint64(len(b)))
-		dst = append(dst, b...)
+	for _, v := range [...]*format.Value{&f.ObjID, &f.ObjName, &f.ObjImage, &f.ObjTag} {
+		dst = appendValue(dst, v)
 	}
 	return dst
 }
 
 // splitObject takes a dictionary value apart; parts of a value that is not whole are nil.
-func splitObject(v []byte) (id, name, image []byte) {
-	var parts [3][]byte
+func splitObject(v []byte) (id, name, image, tag []byte) {
+	var parts [4][]byte
 	for i := range parts {
 		n, w := binary.Uvarint(v)
 		if w <= 0 || n > uint64(len(v)-w) {
@@ -134,5 +131,5 @@ func splitObject(v []byte) (id, name, image []byte) {
 		}
 		parts[i], v = v[w:w+int(n)], v[w+int(n):]
 	}
-	return parts[0], parts[1], parts[2]
+	return parts[0], parts[1], parts[2], parts[3]
 }

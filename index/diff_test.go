@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -20,7 +21,7 @@ var words = []string{"start", "stop", "container", "background task", "image_dow
 // randomRecord is one of a few hundred shapes.
 func randomRecord(r *rand.Rand, i int) *format.Record {
 	pick := func(s ...string) string { return s[r.IntN(len(s))] }
-	rec := &format.Record{Time: time.Unix(1_790_812_800+int64(i)*97+int64(r.IntN(4000))-2000, int64(r.IntN(1e9))), Stream: format.StreamLog}
+	rec := &format.Record{Time: randomTime(r, i), Stream: format.StreamLog}
 	if r.IntN(3) == 0 {
 		rec.Stream = format.StreamEvent
 		if r.IntN(2) == 0 {
@@ -41,9 +42,10 @@ func randomRecord(r *rand.Rand, i int) *format.Record {
 	}
 	if r.IntN(3) > 0 {
 		n := r.IntN(40)
-		rec.Obj = format.Object{Type: "container", ID: objectID(n), Name: fmt.Sprintf("web-%d", n), Image: pick("nginx:1", "redis", "a/b:latest")}
+		rec.Obj = format.Object{Type: pick("container", "image"), ID: objectID(n), Name: fmt.Sprintf("web-%d", n), Image: pick("nginx:1", "redis", "a/b:latest"), Tag: pick("", "1", "2")}
 		rec.Engine = format.Engine(pick("docker", "docker", "incus", "lxd", "lxc", ""))
 	}
+	randomScope(r, rec)
 	var b strings.Builder
 	for range 1 + r.IntN(5) {
 		b.WriteString(pick(words...))
@@ -127,6 +129,13 @@ func randomQuery(r *rand.Rand, lines []format.Fields) Query {
 	if some(2) {
 		q.Text = randomNeedle(r, f.Msg.String())
 	}
+	randomFuncs(r, &q, f)
+	if some(3) {
+		q.ByTime = true
+		if some(2) {
+			q.Past = placeOf(&lines[r.IntN(len(lines))])
+		}
+	}
 	q.None = some(200)
 	q.Ascending = some(2)
 	if !some(8) {
@@ -170,6 +179,9 @@ func scan(q Query, lines []format.Fields) (all []*format.Fields) {
 		if m.match(&lines[i]) {
 			all = append(all, &lines[i])
 		}
+	}
+	if q.ByTime {
+		slices.SortStableFunc(all, func(a, b *format.Fields) int { return cmp.Compare(a.Time, b.Time) })
 	}
 	if !q.Ascending {
 		slices.Reverse(all)
@@ -215,7 +227,11 @@ func compare(t *testing.T, x *Index, q Query, lines []format.Fields) {
 	ctx := context.Background()
 	all := scan(q, lines)
 	want, more := page(all, q)
-	got, err := x.Search(ctx, q)
+	limited := q
+	if q.ByTime && q.Limit == 0 {
+		limited.Limit = len(lines) // without one there is no search by time
+	}
+	got, err := x.Search(ctx, limited)
 	if err != nil {
 		t.Fatalf("Search(%s): %v", q, err)
 	}
@@ -230,11 +246,13 @@ func compare(t *testing.T, x *Index, q Query, lines []format.Fields) {
 	if err != nil || n != len(all) {
 		t.Fatalf("Count(%s) = %d, %v, want %d", q, n, err, len(all))
 	}
-	switch (len(all) + len(q.Text)) % 3 { // one of them is enough for one query
+	switch (len(all) + len(q.Text)) % 4 { // one of them is enough for one query
 	case 0:
 		compareGroups(t, x, q, all)
 	case 1:
 		compareEach(t, x, q, want)
+	case 2:
+		compareGroupsBy(t, x, q, all, byFacets)
 	}
 }
 
@@ -262,11 +280,11 @@ func compareGroupsBy(t *testing.T, x *Index, q Query, all []*format.Fields, by F
 	want := make(map[groupKey]int)
 	for _, f := range all {
 		value := map[Field]string{ByCategory: f.Category.String(), ByLevel: string(f.Level), ByUser: f.User().String(),
-			ByAction: f.Action.String(), ByStream: string(f.Stream)}[by]
+			ByAction: f.Action.String(), ByStream: string(f.Stream), byFacets: f.NS.String() + "/" + f.ObjType.String()}[by]
 		day := time.Unix(0, f.Time).UTC().Truncate(24 * time.Hour)
 		want[groupKey{int32(day.Unix() / 86400), value}]++
 	}
-	got, err := x.Group(context.Background(), q, by)
+	got, err := x.groups(context.Background(), q, &grouping{by: by, of: func(f *Facets) string { return f.NS + "/" + f.ObjType }})
 	if err != nil {
 		t.Fatalf("Group(%s, %d): %v", q, by, err)
 	}
@@ -316,6 +334,7 @@ func openIndex(t *testing.T, dir string, o Options) *Index {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { x.Close() })
+	x.held = 50 // most offsets are deep
 	return x
 }
 

@@ -167,7 +167,7 @@ func (x *Index) diskOf(s *segment, id fileID) *disk {
 	switch {
 	case err == nil:
 		d.refs++
-		s.disk, s.diskState, s.thin = d, diskOpen, nil
+		s.disk, s.diskState, s.thin, s.span = d, diskOpen, nil, d.cols.span()
 		x.cache.forgetLocked(s)
 		return d
 	case isShortage(err): // it may open the next time

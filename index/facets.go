@@ -2,7 +2,9 @@ package index
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"unsafe"
 
 	"shiplog/format"
 )
@@ -19,23 +21,133 @@ type Facets struct {
 	HSS                             bool           // data has a member hss: the record came from, or was meant for, that dialect
 }
 
-// facetsOf returns the facets of a line.
-func facetsOf(f *format.Fields) Facets {
-	return Facets{Action: f.Action.String(), ObjType: f.ObjType.String(), NS: f.NS.String(), Repo: f.Repo.String(),
-		Project: f.Project.String(), ActorName: f.ActorName.String(), ActorType: f.ActorType.String(),
-		ActorHome: f.ActorDomain.String(), Outcome: f.Outcome, HSS: hasHSS(f.Data)}
+// appendFacets is the dictionary value of a record's facets: a byte for HSS, then the others, each after its
+// length, in the order of [Facets].
+func appendFacets(dst []byte, f *format.Fields) []byte {
+	hss := byte(0)
+	if hasHSS(f.Data) {
+		hss = 1
+	}
+	dst = append(dst, hss)
+	for _, v := range [...]*format.Value{&f.Action, &f.ObjType, &f.NS, &f.Repo, &f.Project, &f.ActorName, &f.ActorType, &f.ActorDomain} {
+		dst = appendValue(dst, v)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(f.Outcome)))
+	return append(dst, f.Outcome...)
+}
+
+// appendValue appends a value after its length.
+func appendValue(dst []byte, v *format.Value) []byte {
+	b := v.Raw()
+	if v.Escaped() {
+		b = v.Append(nil)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(b)))
+	return append(dst, b...)
+}
+
+// splitFacets takes a dictionary value apart. Parts of a value that is not whole are empty.
+func splitFacets(v string) (f Facets) {
+	if v == "" {
+		return f
+	}
+	f.HSS, v = v[0] == 1, v[1:]
+	outcome := ""
+	for _, part := range [...]*string{&f.Action, &f.ObjType, &f.NS, &f.Repo, &f.Project, &f.ActorName, &f.ActorType, &f.ActorHome, &outcome} {
+		n, w := uint64(0), 0
+		if v != "" && v[0] < 0x80 { // nearly every one
+			n, w = uint64(v[0]), 1
+		} else {
+			n, w = binary.Uvarint(unsafe.Slice(unsafe.StringData(v), len(v)))
+		}
+		if w <= 0 || n > uint64(len(v)-w) {
+			break
+		}
+		*part, v = v[w:w+int(n)], v[w+int(n):]
+	}
+	f.Outcome = format.Outcome(outcome)
+	return f
 }
 
 // hasHSS tells whether the object data has a member hss. Looking for the bytes first spares nearly every
-// record the decoding; an escape may spell the name in another way.
+// record the walk; an escape may spell the name in another way.
 func hasHSS(data []byte) bool {
 	if !bytes.Contains(data, []byte(`"hss"`)) && !bytes.Contains(data, []byte(`\u`)) {
 		return false
 	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(data, &members) != nil {
-		return false
+	depth, key := 0, false // key: what comes next in the outermost object is a name
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '{', '[':
+			depth++
+			key = depth == 1
+		case '}', ']':
+			depth--
+		case ',':
+			key = depth == 1
+		case '"':
+			end := stringEnd(data, i)
+			if key && isHSS(data[i:end]) {
+				return true
+			}
+			key = false
+			i = end - 1
+		}
 	}
-	_, ok := members["hss"]
+	return false
+}
+
+// stringEnd is where the string that begins at data[i] ends, after its quote.
+func stringEnd(data []byte, i int) int {
+	for i++; i < len(data); i++ {
+		switch data[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(data)
+}
+
+// isHSS tells whether a name in its quotes is hss.
+func isHSS(quoted []byte) bool {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted) == `"hss"`
+	}
+	var name string
+	return json.Unmarshal(quoted, &name) == nil && name == "hss"
+}
+
+// verdicts remembers what [Query.Facets] said of lines, so that it is not asked once for each.
+type verdicts struct {
+	ask   func(*Facets) bool
+	known map[string]bool // by dictionary value
+	key   []byte          // reused
+}
+
+// maxVerdicts bounds what is remembered: a combination is forgotten when there are that many.
+const maxVerdicts = 4096
+
+// of tells whether a line is wanted for its facets.
+func (v *verdicts) of(f *format.Fields) bool {
+	if v.ask == nil {
+		return true
+	}
+	v.key = appendFacets(v.key[:0], f)
+	ok, known := v.known[string(v.key)]
+	if known {
+		return ok
+	}
+	if v.known == nil || len(v.known) == maxVerdicts {
+		v.known = make(map[string]bool)
+	}
+	value := string(v.key)
+	facets := splitFacets(value)
+	ok = v.ask(&facets)
+	v.known[value] = ok
 	return ok
 }
+
+// facetsOf returns the facets of a line.
+func facetsOf(f *format.Fields) Facets { return splitFacets(string(appendFacets(nil, f))) }

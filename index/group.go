@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ const (
 	ByUser
 	ByAction
 	ByStream
+	byFacets // by what a function makes of them, see [Index.GroupBy]
 )
 
 // Group is how many records of one UTC day have one value.
@@ -30,36 +32,32 @@ type Group struct {
 
 // Group counts the records that match by day and field, sorted by day and value. Offset and Limit are ignored.
 func (x *Index) Group(ctx context.Context, q Query, by Field) ([]Group, error) {
+	return x.groups(ctx, q, &grouping{by: by})
+}
+
+// GroupBy is Group by whatever by makes of a record's facets. It is asked once for each distinct combination
+// that a segment holds: it must say the same of the same ones.
+func (x *Index) GroupBy(ctx context.Context, q Query, by func(*Facets) string) ([]Group, error) {
+	return x.groups(ctx, q, &grouping{by: byFacets, of: by})
+}
+
+func (x *Index) groups(ctx context.Context, q Query, g *grouping) ([]Group, error) {
 	x.count.searches.Add(1)
 	snap, err := x.look()
 	if err != nil {
 		return nil, err
 	}
-	q.Offset, q.Limit, q.Ascending = 0, 0, true
+	q.Offset, q.Limit, q.Ascending = 0, 0, q.Ascending || !q.ByTime // which Past depends on
 	r := x.newRun(ctx, q)
-	counts := make(map[groupKey]int)
-	r.group = &grouping{by: by, counts: counts}
+	g.counts = make(map[groupKey]int)
+	r.group = g
 	r.buf = x.takeBuffer()
 	err = r.answer(snap, nil, func() {})
 	x.giveBuffer(r.buf)
 	if err != nil {
 		return nil, err
 	}
-	return sortGroups(counts), nil
-}
-
-// GroupBy is Group by whatever by makes of a record's facets.
-func (x *Index) GroupBy(ctx context.Context, q Query, by func(*Facets) string) ([]Group, error) {
-	counts := make(map[groupKey]int)
-	q.Offset, q.Limit, q.Ascending, q.ByTime = 0, 0, true, false
-	for f, err := range x.Each(ctx, q) {
-		if err != nil {
-			return nil, err
-		}
-		facets := facetsOf(f)
-		counts[groupKey{dayOf(f.Time), by(&facets)}]++
-	}
-	return sortGroups(counts), nil
+	return sortGroups(g.counts), nil
 }
 
 // sortGroups lists the groups by day and value.
@@ -85,11 +83,13 @@ type groupKey struct {
 // grouping is the counting of one run. A nil grouping counts nothing.
 type grouping struct {
 	by     Field
+	of     func(*Facets) string // with byFacets
 	counts map[groupKey]int
 
 	// of the segment being visited; added to counts when it went well
 	p     *plan
-	codes map[uint64]int // day<<32 | code
+	codes map[uint64]int  // day<<32 | code
+	dense map[int32][]int // by day, then code: the same, where the codes are few
 	lines map[groupKey]int
 }
 
@@ -98,7 +98,7 @@ func (g *grouping) begin(p *plan) {
 	if g == nil {
 		return
 	}
-	g.p, g.codes, g.lines = p, make(map[uint64]int), nil
+	g.p, g.codes, g.dense, g.lines = p, make(map[uint64]int), nil, nil
 	if p == nil {
 		return
 	}
@@ -125,6 +125,8 @@ func (g *grouping) column(c *columns) (k *codes, mask uint8) {
 		return &c.user, 0
 	case ByAction:
 		return &c.action, 0
+	case byFacets:
+		return &c.facets, 0
 	case ByStream:
 		return nil, streamMask << streamShift
 	}
@@ -148,6 +150,9 @@ func (g *grouping) line(f *format.Fields) {
 		v = f.Action.String()
 	case ByStream:
 		v = string(f.Stream)
+	case byFacets:
+		facets := facetsOf(f)
+		v = g.of(&facets)
 	}
 	if g.lines == nil {
 		g.lines = make(map[groupKey]int)
@@ -157,7 +162,7 @@ func (g *grouping) line(f *format.Fields) {
 
 // cube counts from the rollup; false when it does not hold the field.
 func (g *grouping) cube() bool {
-	if g.by == ByAction {
+	if g.by == ByAction || g.by == byFacets {
 		return false
 	}
 	_, mask := g.column(g.p.c)
@@ -185,8 +190,12 @@ func (g *grouping) rows(b int, sel *selection) error {
 	}
 	c := g.p.c
 	k, mask := g.column(c)
+	size := math.MaxUint8 + 1
+	if k != nil {
+		size = k.dict.len()
+	}
 	return guard(func() error {
-		last, n := uint64(0), 0 // runs of equal rows are common
+		day, counts, any := int32(0), []int(nil), false
 		for i := range min(c.rows-b*blockRecords, blockRecords) {
 			if sel[i>>6]>>(i&63)&1 == 0 {
 				continue
@@ -196,19 +205,46 @@ func (g *grouping) rows(b int, sel *selection) error {
 			if k != nil {
 				code = k.at(row)
 			}
-			key := groupCode(dayOf(c.times[row]), code)
-			if key != last && n > 0 {
-				g.codes[last] += n
-				n = 0
+			if d := dayOf(c.times[row]); d != day || !any {
+				day, counts, any = d, g.countsOf(d, size), true
 			}
-			last = key
-			n++
-		}
-		if n > 0 {
-			g.codes[last] += n
+			if counts != nil {
+				counts[code]++
+			} else {
+				g.codes[groupCode(day, code)]++
+			}
 		}
 		return nil
 	})
+}
+
+// maxDense bounds the counts of days that are kept for all codes, whether they come or not.
+const maxDense = 1 << 17
+
+// countsOf is where the records of a day are counted by code, of which there are size; nil: in codes.
+func (g *grouping) countsOf(day int32, size int) []int {
+	counts := g.dense[day]
+	if counts != nil || (len(g.dense)+1)*size > maxDense {
+		return counts
+	}
+	if g.dense == nil {
+		g.dense = make(map[int32][]int)
+	}
+	counts = make([]int, size)
+	g.dense[day] = counts
+	return counts
+}
+
+// flush moves what was counted for all codes to codes.
+func (g *grouping) flush() {
+	for day, counts := range g.dense {
+		for code, n := range counts {
+			if n > 0 {
+				g.codes[groupCode(day, uint32(code))] += n
+			}
+		}
+	}
+	g.dense = nil
 }
 
 func groupCode(day int32, code uint32) uint64 { return uint64(uint32(day))<<32 | uint64(code) }
@@ -219,24 +255,17 @@ func (g *grouping) keep() error {
 		return nil
 	}
 	named := make(map[groupKey]int, len(g.codes))
-	if len(g.codes) == 0 {
-		g.sum(g.lines)
-		g.discard()
-		return nil
-	}
 	err := guard(func() error {
-		k, _ := g.column(g.p.c)
+		g.flush()
+		names := make(map[uint32]string) // each is asked for once
 		for key, n := range g.codes {
-			v := ""
-			switch code := uint32(key); {
-			case k != nil:
-				v = string(k.dict.at(code))
-			case g.by == ByStream:
-				v = string(streamNames[code>>streamShift])
-			default:
-				v = string(levelNames[code])
+			code := uint32(key)
+			name, ok := names[code]
+			if !ok {
+				name = g.name(code)
+				names[code] = name
 			}
-			named[groupKey{int32(key >> 32), v}] += n
+			named[groupKey{int32(key >> 32), name}] += n
 		}
 		return nil
 	})
@@ -247,6 +276,22 @@ func (g *grouping) keep() error {
 	g.sum(g.lines)
 	g.discard()
 	return nil
+}
+
+// name is what a code stands for.
+func (g *grouping) name(code uint32) (name string) {
+	k, _ := g.column(g.p.c)
+	switch {
+	case g.by == byFacets:
+		facets := splitFacets(string(k.dict.at(code)))
+		shield(func() { name = g.of(&facets) })
+		return name
+	case k != nil:
+		return string(k.dict.at(code))
+	case g.by == ByStream:
+		return string(streamNames[code>>streamShift])
+	}
+	return string(levelNames[code])
 }
 
 func (g *grouping) sum(counts map[groupKey]int) {
@@ -266,6 +311,6 @@ func (g *grouping) restart() {
 // discard forgets what was counted of a segment.
 func (g *grouping) discard() {
 	if g != nil {
-		g.p, g.codes, g.lines = nil, nil, nil
+		g.p, g.codes, g.dense, g.lines = nil, nil, nil, nil
 	}
 }

@@ -21,3 +21,18 @@ func guard(fn func() error) (err error) {
 	}()
 	return fn()
 }
+
+// shield runs fn, a function of who asked. Should it panic, guard does not take that for a bad file.
+func shield(fn func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			panic(askersPanic{p})
+		}
+	}()
+	fn()
+}
+
+// askersPanic is what a function of who asked panicked with.
+type askersPanic struct{ value any }
+
+func (p askersPanic) Error() string { return fmt.Sprintf("a query's function panicked: %v", p.value) }

@@ -33,6 +33,7 @@ type Index struct {
 	buffers sync.Pool // of *[]byte, for run.buf
 	shards  shards
 	make    func(*segment) error // buildNicely; tests have their own
+	held    int                  // maxHeld, likewise
 	kick    chan struct{}        // Run: an index was set aside
 	strays  atomic.Bool          // a segment holds records of another, see errStray
 	bell    bell
@@ -81,7 +82,7 @@ func Open(dataDir string, o Options) (*Index, error) {
 		}
 	}
 	x := &Index{dir: log.Dir(), opts: o, log: log, text: make(chan struct{}, maxTextSearches), kick: make(chan struct{}, 1)}
-	x.make = x.buildNicely
+	x.make, x.held = x.buildNicely, maxHeld
 	x.cache.limit = o.Memory
 	x.bell.init(log.Dir())
 	return x, nil
@@ -243,7 +244,7 @@ func (x *Index) sealed(s *segment) (*segment, error) {
 		cols.damaged += s.torn
 		cols.cube = makeCube(cols)
 		n := newSegment(x.dir, s.Segment)
-		n.id, n.cols, n.thin = s.id, cols, cols.thin()
+		n.id, n.cols, n.thin, n.span = s.id, cols, cols.thin(), cols.span()
 		n.mu.Lock()
 		x.cache.touch(n)
 		n.mu.Unlock()

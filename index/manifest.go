@@ -25,7 +25,8 @@ const (
 // indexVersion is raised when the meaning of any index file changes; others are built anew.
 //
 //	1  first
-const indexVersion = 1
+//	2  columns: facets; the tag of an object
+const indexVersion = 2
 
 // manifest binds the index of a segment to the segment and to its own files. It is written last.
 type manifest struct {

@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -27,15 +28,12 @@ type matcher struct {
 	cats        [][]byte
 	notCats     [][]byte
 	raw, folded []byte // reused
-
-	pageFrom, pageTo int64 // with ByTime: no other time fits into the page that is being filled; never part of a match
+	facets      verdicts
+	only        []Place // nothing but these, whose seqs rise; nil: all
 }
 
-// inPage tells whether a record of time t may be part of the page.
-func (m *matcher) inPage(t int64) bool { return m.pageFrom <= t && t <= m.pageTo }
-
 func newMatcher(q *Query) *matcher {
-	m := &matcher{q: q, from: math.MinInt64, to: math.MaxInt64, toIncl: true, pageFrom: math.MinInt64, pageTo: math.MaxInt64}
+	m := &matcher{q: q, from: math.MinInt64, to: math.MaxInt64, toIncl: true, facets: verdicts{ask: q.Facets}}
 	if !q.From.IsZero() {
 		m.from, _ = nanos(q.From)
 	}
@@ -66,16 +64,8 @@ func nanos(t time.Time) (ns int64, past bool) {
 }
 
 func (m *matcher) match(f *format.Fields) bool {
-	return m.matchNumbers(f) && m.matchNames(f) && m.matchObject(f) && m.matchFacets(f) && m.matchText(f) &&
+	return m.matchNumbers(f) && m.matchNames(f) && m.matchObject(f) && m.facets.of(f) && m.matchText(f) &&
 		(m.q.Where == nil || m.q.Where(f))
-}
-
-func (m *matcher) matchFacets(f *format.Fields) bool {
-	if m.q.Facets == nil {
-		return true
-	}
-	facets := facetsOf(f)
-	return m.q.Facets(&facets)
 }
 
 // isPast tells whether a record comes after the place that q leaves out.
@@ -96,6 +86,12 @@ func (m *matcher) matchNumbers(f *format.Fields) bool {
 		return false
 	case q.wantsEseq() && f.Eseq == 0, f.Eseq <= q.AfterEseq && q.AfterEseq != 0, q.UptoEseq != 0 && f.Eseq > q.UptoEseq:
 		return false
+	}
+	if m.only != nil {
+		i, ok := slices.BinarySearchFunc(m.only, f.Seq, func(p Place, seq uint64) int { return cmp.Compare(p.Seq, seq) })
+		if !ok || m.only[i].Time != f.Time {
+			return false
+		}
 	}
 	return m.inTime(f.Time) && q.isPast(Place{f.Time, f.Seq})
 }
@@ -128,7 +124,8 @@ func (m *matcher) matchObject(f *format.Fields) bool {
 	q := m.q
 	return (q.ObjID == "" || q.isID(f.ObjID.String())) &&
 		(q.ObjName == "" || f.ObjName.Is(q.ObjName)) &&
-		(q.Image == "" || f.ObjImage.Is(q.Image))
+		(q.Image == "" || f.ObjImage.Is(q.Image)) &&
+		(q.Object == nil || q.Object(f.ObjID.String(), f.ObjName.String(), f.ObjImage.String(), f.ObjTag.String()))
 }
 
 func (q *Query) isID(id string) bool {

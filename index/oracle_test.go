@@ -1,16 +1,19 @@
 package index
 
 import (
+	"cmp"
+	"encoding/json"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"shiplog/format"
 )
 
 // wanted is what Query promises, said once more in the plainest way, of a record that was parsed whole.
-func wanted(q Query, rec *format.Record) bool {
+func wanted(q Query, rec *format.Record, f *format.Fields) bool {
 	has := func(list []string, s string) bool {
 		return slices.ContainsFunc(list, func(e string) bool { return strings.EqualFold(e, s) })
 	}
@@ -37,12 +40,35 @@ func wanted(q Query, rec *format.Record) bool {
 		q.ObjName == "" || rec.Obj.Name == q.ObjName,
 		q.Image == "" || rec.Obj.Image == q.Image,
 		containsFold(rec.Msg, q.Text),
+		q.Object == nil || q.Object(rec.Obj.ID, rec.Obj.Name, rec.Obj.Image, rec.Obj.Tag),
+		q.Facets == nil || q.Facets(plainFacets(rec)),
+		q.Where == nil || q.Where(f),
+		isBehindPast(q, rec),
 	} {
 		if !ok {
 			return false
 		}
 	}
 	return true
+}
+
+func plainFacets(rec *format.Record) *Facets {
+	var data map[string]any
+	_ = json.Unmarshal(rec.Data, &data)
+	_, hss := data["hss"]
+	return &Facets{Action: rec.Action, ObjType: rec.Obj.Type, NS: rec.NS, Repo: rec.Repo, Project: rec.Project, ActorName: rec.Actor.Name,
+		ActorType: rec.Actor.Type, ActorHome: rec.Actor.Domain, Outcome: rec.EffectiveOutcome(), HSS: hss}
+}
+
+func isBehindPast(q Query, rec *format.Record) bool {
+	if !q.ByTime || q.Past.Seq == 0 {
+		return true
+	}
+	order := rec.Time.Compare(time.Unix(0, q.Past.Time))
+	if order == 0 {
+		order = cmp.Compare(rec.Seq, q.Past.Seq)
+	}
+	return order < 0 != q.Ascending && order != 0
 }
 
 // containsFold tries text at every character of msg.
@@ -72,7 +98,7 @@ func TestMatchAgreesWithPlainReading(t *testing.T) {
 		q := randomQuery(r, lines)
 		for range 100 {
 			i := r.IntN(len(lines))
-			got, want := q.Match(&lines[i]), wanted(q, &recs[i])
+			got, want := q.Match(&lines[i]), wanted(q, &recs[i], &lines[i])
 			if got != want {
 				t.Fatalf("Match(%s) = %v, want %v for %s", q, got, want, lines[i].Line)
 			}

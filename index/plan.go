@@ -39,6 +39,8 @@ type plan struct {
 	counted  func(r *cubeRow) bool               // the whole segment is wanted and this picks its rows of the cube
 	pick     []func(r *cubeRow) bool             // parts of counted
 	cubeOff  bool                                // a condition that the cube does not know
+	only     blockSet                            // the blocks that may hold what is wanted; nil: all
+	sight    *sight                              // narrows by time while the run goes on; nil: not
 }
 
 // newPlan works q out for c, of which only seqs below below belong to this segment (0: all).
@@ -50,10 +52,11 @@ func newPlan(q *Query, m *matcher, c *columns, after, below uint64) *plan {
 			p.to = min(p.to, c.rowAfter(b-1))
 		}
 	}
-	if q.None || p.from >= p.to || !p.planNumbers(q, m) || !p.planBits(q) || !p.planNames(q, m) || !p.planObject(q) {
+	if q.None || p.from >= p.to || !p.planOnly(m.only) || !p.planNumbers(q, m) || !p.planBits(q) || !p.planNames(q, m) ||
+		!p.planObject(q) || !p.planFacets(q) {
 		return nil
 	}
-	if q.Text != "" || q.Facets != nil || q.Where != nil {
+	if q.Text != "" || q.Where != nil {
 		p.exact = false
 	}
 	if p.exact && !p.cubeOff && c.cube != nil && p.from == 0 && p.to == c.rows {
@@ -85,7 +88,9 @@ func (p *plan) planNumbers(q *Query, m *matcher) bool {
 			}
 		})
 	}
-	p.planOrder(q, m)
+	if !p.planOrder(q) {
+		return false
+	}
 	if !q.wantsEseq() {
 		return true
 	}
@@ -107,21 +112,6 @@ func (p *plan) planNumbers(q *Query, m *matcher) bool {
 		}
 	})
 	return true
-}
-
-// planOrder plans the place that a page begins at, and leaves out what comes behind a page that is full.
-func (p *plan) planOrder(q *Query, m *matcher) {
-	if !q.ByTime {
-		return
-	}
-	p.cubeOff = true
-	p.tests = append(p.tests, func(base, n int, sel *selection) {
-		for i, t := range p.c.times[base : base+n] {
-			if !m.inPage(t) || !q.isPast(Place{t, p.c.seq(base + i)}) {
-				sel[i>>6] &^= 1 << (i & 63)
-			}
-		}
-	})
 }
 
 // planDays lets the cube answer when the wanted time begins and ends with a day.
@@ -246,42 +236,20 @@ func keepCodes[W uint8 | uint16 | uint32](column []W, ok []bool, sel *selection)
 	}
 }
 
-// planObject plans the conditions on id, name and image, which share one column.
-func (p *plan) planObject(q *Query) bool {
-	if q.ObjID == "" && q.ObjName == "" && q.Image == "" {
-		return true
-	}
-	p.cubeOff = true
-	k := &p.c.object
-	if k.lost {
-		p.exact = false
-		return true
-	}
-	part := q.ObjID
-	for _, s := range []string{q.ObjName, q.Image} {
-		if len(s) > len(part) {
-			part = s
-		}
-	}
-	ok := make([]bool, k.dict.len())
-	hits := 0
-	k.dict.having([]byte(part), func(code uint32, v []byte) {
-		id, name, image := splitObject(v)
-		if (q.ObjID == "" || q.isID(string(id))) && (q.ObjName == "" || string(name) == q.ObjName) && (q.Image == "" || string(image) == q.Image) {
-			ok[code] = true
-			hits++
-		}
-	})
-	return p.testCodes(k, ok, hits, nil)
-}
-
 // block works out which records of block b the columns let through.
 func (p *plan) block(b int, sel *selection) bool {
 	base := b * blockRecords
 	n := min(p.c.rows-base, blockRecords)
 	sel.setRange(max(p.from-base, 0), min(p.to-base, n))
+	if p.sight != nil {
+		lo, hi := p.sight.times()
+		sel.keepTimes(p.c.times[base:base+n], lo, hi)
+	}
 	for _, test := range p.tests {
+		if sel.empty() {
+			return false
+		}
 		test(base, n, sel)
 	}
-	return *sel != selection{}
+	return !sel.empty()
 }

@@ -32,8 +32,10 @@ type Query struct {
 
 	Text string // substring of msg; letters match without regard to case (Unicode simple folding)
 
-	// Facets is asked once for each distinct combination of facets; it must say the same of the same ones.
+	// Facets and Object are asked once for each distinct combination that a segment holds, not for each
+	// record: they must say the same of the same ones. What they are given may be kept.
 	Facets func(*Facets) bool
+	Object func(id, name, image, tag string) bool // "" is what the record has not
 	// Where is asked of each record that meets all other conditions. It makes those lines be read.
 	Where func(*format.Fields) bool
 
@@ -94,12 +96,17 @@ func (q Query) String() string {
 	if q.Facets != nil {
 		put("facets", "func")
 	}
+	if q.Object != nil {
+		put("object", "func")
+	}
 	if q.Where != nil {
 		put("where", "func")
 	}
 	if q.ByTime {
 		put("order", "time")
-		put("past", bounds(num(uint64(q.Past.Time)), num(q.Past.Seq)))
+		if q.Past.Seq != 0 {
+			put("past", strconv.FormatInt(q.Past.Time, 10)+"/"+num(q.Past.Seq))
+		}
 	}
 	put("engine", string(q.Engine))
 	if q.Numbered {

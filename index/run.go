@@ -30,6 +30,7 @@ type run struct {
 	damaged int       // damaged lines in the segments visited
 	matches int       // counted, when nothing is emitted
 	group   *grouping // nil: only the number counts
+	sight   *sight    // nil: lines are given out
 
 	used   *disk    // the index on disk that the segment is answered from; nil: none
 	file   *os.File // the segment being read; nil: not opened yet
@@ -70,7 +71,7 @@ func (r *run) walk(snap *snapshot, emit emitter) error {
 		if !r.q.Ascending {
 			v = &views[len(views)-1-i]
 		}
-		if r.q.None || v.below != 0 && r.q.After >= v.below-1 || r.q.Before != 0 && r.q.Before <= v.after+1 {
+		if r.q.None || r.q.passes(v) {
 			continue
 		}
 		stop, err := r.visit(v, emit)
@@ -79,6 +80,11 @@ func (r *run) walk(snap *snapshot, emit emitter) error {
 		}
 	}
 	return nil
+}
+
+// passes tells whether v holds no seq that q wants.
+func (q *Query) passes(v *view) bool {
+	return v.below != 0 && q.After >= v.below-1 || q.Before != 0 && q.Before <= v.after+1
 }
 
 // visit answers from one segment. Columns that turn out wrong are made anew from the lines, once, and the
@@ -141,6 +147,9 @@ func (r *run) table(v *view, t *table, emit emitter) (stop bool, err error) {
 		}
 		p = newPlan(&r.q, r.m, t.cols, v.after, v.below)
 		r.group.begin(p)
+		if p != nil {
+			p.sight = r.sight
+		}
 		if p != nil && p.counted != nil && r.fromCube(p, emit) {
 			p = nil
 		}
@@ -149,12 +158,13 @@ func (r *run) table(v *view, t *table, emit emitter) (stop bool, err error) {
 	if p == nil || err != nil {
 		return false, err
 	}
-	n, err := r.gate(t)
-	if err != nil || n.none {
-		return false, err
+	blocks, asked := p.only, p.only != nil
+	var n need
+	if !asked {
+		if n, err = r.gate(t); err != nil || n.none {
+			return false, err
+		}
 	}
-	var blocks blockSet
-	asked := false
 	first, last := p.from/blockRecords, (p.to-1)/blockRecords
 	for i := 0; i <= last-first; i++ {
 		if !asked && !r.probe(t) {
@@ -233,6 +243,9 @@ func (r *run) block(s *segment, p *plan, b int, emit emitter) (stop bool, err er
 	err = guard(func() error { some = p.block(b, &sel); return nil })
 	if !some || err != nil {
 		return false, err
+	}
+	if p.exact && r.sight != nil {
+		return false, r.see(p, b, &sel)
 	}
 	if p.exact && emit == nil {
 		r.matches += sel.count()

@@ -110,7 +110,7 @@ func (x *Index) giveBuffer(b []byte) {
 
 // probe tells whether the next block is searched without asking Bleve.
 func (r *run) probe(t *table) bool {
-	if t.disk == nil || r.left < 0 || r.probes == 0 {
+	if t.disk == nil || r.left < 0 && r.sight == nil || r.probes == 0 {
 		return false
 	}
 	r.probes--
@@ -192,7 +192,7 @@ func (x *Index) open(v *view) (*table, error) {
 func (x *Index) distrust(s *segment, d *disk, why error) {
 	x.cache.forget(s)
 	s.mu.Lock()
-	s.sum, s.thin = summary{}, nil
+	s.sum, s.span, s.thin = summary{}, span{}, nil
 	if s.diskState == diskOpen && s.disk == d {
 		if d.replaced() { // by another process: that one is to be judged by itself
 			x.closeDisk(s, diskUnknown)

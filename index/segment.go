@@ -46,6 +46,7 @@ type segment struct {
 	torn   int        // guarded by Index.mu: damaged lines after the last intact one of the tail
 	cols   *columns   // guarded by mu; nil: not in memory
 	sum    summary    // guarded by mu
+	span   span       // guarded by mu
 	thin   *columns   // guarded by mu: what is kept of cols when they are gone; nil: nothing
 	noEseq bool       // guarded by mu: the file was looked through
 
@@ -139,7 +140,7 @@ func (x *Index) columns(s *segment) (*columns, error) {
 	b.c.damaged += torn
 	s.cols = b.view()
 	s.cols.cube = makeCube(s.cols)
-	s.thin = s.cols.thin()
+	s.thin, s.span = s.cols.thin(), s.cols.span()
 	x.cache.touch(s)
 	return s.cols, nil
 }

@@ -1,0 +1,166 @@
+package index
+
+import (
+	"math"
+	"slices"
+	"unsafe"
+)
+
+// planFacets plans the condition on facets: it is asked once for each value of the dictionary.
+func (p *plan) planFacets(q *Query) bool {
+	if q.Facets == nil {
+		return true
+	}
+	k := &p.c.facets
+	if k.lost {
+		p.exact, p.cubeOff = false, true
+		return true
+	}
+	return p.planValues(k, func(value string) bool {
+		facets := splitFacets(value)
+		return q.Facets(&facets)
+	})
+}
+
+// planValues plans a condition of the asker's own on a column of codes. The strings it is given are no part of
+// a mapped file: it may keep them.
+func (p *plan) planValues(k *codes, wants func(value string) bool) bool {
+	values := string(k.dict.blob)
+	ok, hits, from := make([]bool, k.dict.len()), 0, uint32(0)
+	for i, end := range k.dict.ends {
+		value := values[from:end]
+		from = end
+		shield(func() { ok[i] = wants(value) })
+		if ok[i] {
+			hits++
+		}
+	}
+	p.cubeOff = p.cubeOff || hits < len(ok)
+	return p.testCodes(k, ok, hits, nil)
+}
+
+// planObject plans the conditions on id, name, image and tag, which share one column.
+func (p *plan) planObject(q *Query) bool {
+	if q.ObjID == "" && q.ObjName == "" && q.Image == "" && q.Object == nil {
+		return true
+	}
+	k := &p.c.object
+	if k.lost {
+		p.exact, p.cubeOff = false, true
+		return true
+	}
+	return p.planNamed(k, q) && p.planOwn(k, q)
+}
+
+// planNamed plans the conditions on id, name and image that say what they must be.
+func (p *plan) planNamed(k *codes, q *Query) bool {
+	part := q.ObjID
+	for _, s := range []string{q.ObjName, q.Image} {
+		if len(s) > len(part) {
+			part = s
+		}
+	}
+	if part == "" {
+		return true
+	}
+	p.cubeOff = true
+	ok := make([]bool, k.dict.len())
+	hits := 0
+	k.dict.having([]byte(part), func(code uint32, v []byte) {
+		id, name, image, _ := splitObject(v)
+		if (q.ObjID == "" || q.isID(string(id))) && (q.ObjName == "" || string(name) == q.ObjName) && (q.Image == "" || string(image) == q.Image) {
+			ok[code] = true
+			hits++
+		}
+	})
+	return p.testCodes(k, ok, hits, nil)
+}
+
+// planOwn plans the condition on an object that the asker has a function for.
+func (p *plan) planOwn(k *codes, q *Query) bool {
+	if q.Object == nil {
+		return true
+	}
+	return p.planValues(k, func(value string) bool {
+		id, name, image, tag := splitObject(unsafe.Slice(unsafe.StringData(value), len(value)))
+		return q.Object(asString(id), asString(name), asString(image), asString(tag))
+	})
+}
+
+// asString sees bytes that never change as a string.
+func asString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// planOrder plans the place that a page in the order of time begins behind.
+func (p *plan) planOrder(q *Query) bool {
+	past, c := q.Past, p.c
+	switch {
+	case !q.ByTime || past.Seq == 0:
+		return true
+	case q.Ascending && c.maxTime < past.Time, !q.Ascending && c.minTime > past.Time:
+		return false
+	case q.Ascending && c.minTime > past.Time, !q.Ascending && c.maxTime < past.Time:
+		return true
+	}
+	p.cubeOff = true
+	lo, hi := past.Time, int64(math.MaxInt64)
+	if !q.Ascending {
+		lo, hi = math.MinInt64, past.Time
+	}
+	p.tests = append(p.tests, func(base, n int, sel *selection) {
+		sel.keepTimes(c.times[base:base+n], lo, hi)
+		for i, t := range c.times[base : base+n] {
+			if t == past.Time && !q.isPast(Place{t, c.seq(base + i)}) {
+				sel[i>>6] &^= 1 << (i & 63)
+			}
+		}
+	})
+	return true
+}
+
+// planOnly plans that nothing but the records at these places, whose seqs rise, is wanted.
+func (p *plan) planOnly(places []Place) bool {
+	if places == nil {
+		return true
+	}
+	p.cubeOff, p.only = true, makeBlockSet(p.c.blocks())
+	rows := make([]int, 0, len(places))
+	for _, at := range places {
+		if row := p.c.rowAfter(at.Seq - 1); row >= p.from && row < p.to && p.c.seq(row) == at.Seq && len(p.c.times) > row && p.c.times[row] == at.Time {
+			rows = append(rows, row)
+			p.only.add(row / blockRecords)
+		}
+	}
+	p.tests = append(p.tests, func(base, n int, sel *selection) {
+		var wanted selection
+		at, _ := slices.BinarySearch(rows, base)
+		for ; at < len(rows) && rows[at] < base+n; at++ {
+			i := rows[at] - base
+			wanted[i>>6] |= 1 << (i & 63)
+		}
+		for i := range sel {
+			sel[i] &= wanted[i]
+		}
+	})
+	return len(rows) > 0
+}
+
+// keepTimes clears the bits of rows whose time is not one of lo to hi.
+func (s *selection) keepTimes(times []int64, lo, hi int64) {
+	span := uint64(hi) - uint64(lo)
+	for k := range s {
+		if s[k] == 0 {
+			continue
+		}
+		word := uint64(0)
+		for i, t := range times[min(64*k, len(times)):min(64*k+64, len(times))] {
+			in := uint64(0)
+			if uint64(t)-uint64(lo) <= span {
+				in = 1
+			}
+			word |= in << i
+		}
+		s[k] &= word
+	}
+}
+
+func (s *selection) empty() bool { return *s == selection{} }

@@ -79,7 +79,20 @@ func benchQueries(n int) []struct {
 		{"no hit of common grams", Query{Text: "stop container disconnect", Limit: 20}},
 		{"no hit with a number", Query{Text: "-4711,", Limit: 20}},
 		{"rare phrase of common grams", Query{Text: "kill container (lxc, ", Limit: 20}},
+		{"latest 20 by time", Query{ByTime: true, Limit: 20}},
+		{"latest 20 of an actor by time", Query{ByTime: true, Limit: 20, Facets: actorOrType("user16")}},
+		{"next 20 by time in the middle", Query{ByTime: true, Limit: 20, Past: Place{day.UnixNano(), 1}}},
+		{"common text by time", Query{ByTime: true, Text: "start", Limit: 20}},
+		{"deep offset by time", Query{ByTime: true, Offset: n / 2, Limit: 200}},
+		{"deep offset of an actor by time", Query{ByTime: true, Offset: n / 100, Limit: 200, Facets: actorOrType("user01")}},
+		{"latest 20 of an actor", Query{Limit: 20, Facets: actorOrType("user16")}},
+		{"latest 20 of an object by function", Query{Limit: 20, Object: func(_, name, _, _ string) bool { return name == "nginx-1" }}},
 	}
+}
+
+// actorOrType is a condition such as ownership: no column of its own decides it.
+func actorOrType(name string) func(*Facets) bool {
+	return func(f *Facets) bool { return f.ActorName == name || f.ObjType == "volume" || f.HSS }
 }
 
 func BenchmarkQueries(b *testing.B) {
@@ -121,6 +134,20 @@ func BenchmarkQueries(b *testing.B) {
 	b.Run("count of container and user by columns", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := x.Count(ctx, Query{ObjName: "nginx-1", User: "admin"}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("count with facets", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := x.Count(ctx, Query{Facets: actorOrType("user16")}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("group by day and facets", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := x.GroupBy(ctx, Query{}, func(f *Facets) string { return f.Action }); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -68,3 +68,49 @@ func (cu cube) count(ok func(r *cubeRow) bool) int {
 	}
 	return n
 }
+
+// fromThin answers from what was kept of columns that are no longer in memory, when that is enough.
+func (r *run) fromThin(v *view, emit emitter) bool {
+	if v.cols != nil {
+		return false
+	}
+	v.seg.mu.Lock()
+	c := v.seg.thin
+	if v.seg.diskState == diskOpen || v.seg.cols != nil {
+		c = nil // there is better
+	}
+	v.seg.mu.Unlock()
+	if c == nil {
+		return false
+	}
+	p := newPlan(&r.q, r.m, c, v.after, v.below)
+	r.group.begin(p)
+	if p == nil || p.counted != nil && r.fromCube(p, emit) {
+		r.damaged += c.damaged
+		return true
+	}
+	return false
+}
+
+// fromCube answers from the rollup alone when that is enough: a count, or a page that begins beyond.
+func (r *run) fromCube(p *plan, emit emitter) bool {
+	n := p.c.cube.count(p.counted)
+	switch {
+	case n == 0:
+		return true
+	case emit == nil && r.group != nil:
+		return r.group.cube()
+	case emit == nil:
+		r.matches += n
+		return true
+	case n <= r.skip:
+		r.skip -= n
+		if r.q.Ascending {
+			r.q.After = p.c.seq(p.to - 1)
+		} else {
+			r.q.Before = p.c.seq(p.from)
+		}
+		return true
+	}
+	return false
+}

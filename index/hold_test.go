@@ -66,7 +66,7 @@ func TestGroupKeepsNamesBeforeItLetsGo(t *testing.T) {
 	if _, err := run.segment(&snap.views[0], nil); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(run.group.codes); n != 0 || len(run.group.counts) == 0 {
+	if n := len(run.group.codes) + len(run.group.dense); n != 0 || len(run.group.counts) == 0 {
 		t.Errorf("after the segment was let go: %d codes without a name, %d groups, want none and some", n, len(run.group.counts))
 	}
 }

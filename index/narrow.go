@@ -16,8 +16,9 @@ func (p *plan) planFacets(q *Query) bool {
 		p.exact, p.cubeOff = false, true
 		return true
 	}
+	var facets Facets // one for all: what it points to may be kept, it itself not
 	return p.planValues(k, func(value string) bool {
-		facets := splitFacets(value)
+		facets = splitFacets(value)
 		return q.Facets(&facets)
 	})
 }
@@ -157,7 +158,7 @@ func (s *selection) keepTimes(times []int64, lo, hi int64) {
 			if uint64(t)-uint64(lo) <= span {
 				in = 1
 			}
-			word |= in << i
+			word |= in << (i & 63)
 		}
 		s[k] &= word
 	}

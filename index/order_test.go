@@ -116,7 +116,9 @@ func TestOrderOfTimeAgreesWithScan(t *testing.T) {
 			q = Query{ByTime: true, Ascending: q.Ascending, Past: q.Past, Limit: q.Limit, Offset: r.IntN(len(lines) + 2), Where: q.Where, Facets: q.Facets}
 		}
 		compare(t, x, q, lines)
-		compare(t, bare, q, lines)
+		if r.IntN(4) == 0 { // it reads the log again and again
+			compare(t, bare, q, lines)
+		}
 	}
 	fill(t, w, r, len(lines), 50)
 	compareEach(t, x, Query{ByTime: true}, seqsOf(scan(Query{ByTime: true}, readAll(t, dir))))

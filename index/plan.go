@@ -229,10 +229,19 @@ func (p *plan) testCodes(k *codes, ok []bool, hits int, ofCube func(*cubeRow) ui
 }
 
 func keepCodes[W uint8 | uint16 | uint32](column []W, ok []bool, sel *selection) {
-	for i, code := range column {
-		if !ok[code] {
-			sel[i>>6] &^= 1 << (i & 63)
+	for k := range sel {
+		if sel[k] == 0 {
+			continue
 		}
+		word := uint64(0)
+		for i, code := range column[min(64*k, len(column)):min(64*k+64, len(column))] {
+			bit := uint64(0)
+			if ok[code] {
+				bit = 1
+			}
+			word |= bit << (i & 63)
+		}
+		sel[k] &= word
 	}
 }
 

@@ -7,7 +7,7 @@
 //	DIR/log/…8211.jsonl  active   columns and gate in memory, read on before each search
 //
 // A column holds one member of every record of a segment at a fixed width: time, place of the line, level,
-// stream and engine in one byte, codes of category, action, user and object. What a column cannot decide
+// stream and engine in one byte, codes of category, action, user, object and facets. What a column cannot decide
 // is decided by [Query.Match], the one judge, on the line itself. So every answer is exact, with or without
 // an index on disk; the index only makes it quick.
 //

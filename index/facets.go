@@ -39,11 +39,16 @@ func appendFacets(dst []byte, f *format.Fields) []byte {
 // appendValue appends a value after its length.
 func appendValue(dst []byte, v *format.Value) []byte {
 	b := v.Raw()
+	if len(b) == 0 { // many are
+		return append(dst, 0)
+	}
 	if v.Escaped() {
 		b = v.Append(nil)
 	}
-	dst = binary.AppendUvarint(dst, uint64(len(b)))
-	return append(dst, b...)
+	if len(b) < 0x80 {
+		return append(append(dst, byte(len(b))), b...)
+	}
+	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
 }
 
 // splitFacets takes a dictionary value apart. Parts of a value that is not whole are empty.

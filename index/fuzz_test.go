@@ -58,8 +58,13 @@ func FuzzColumns(f *testing.F) {
 			return
 		}
 		q := Query{Categories: []string{"container"}, User: "admin", ObjName: "web-3", Actions: []string{"image.pull"}, Numbered: true}
-		m := newMatcher(&q)
-		for _, q := range []*Query{{}, {Numbered: true}, &q} {
+		funcs := Query{Facets: func(f *Facets) bool { return f.Action != "image.pull" }, ByTime: true, Past: Place{c.minTime, c.seq0 + 1}, Ascending: true,
+			Object: func(id, name, image, tag string) bool { return len(id+name+image)%2 == len(tag)%2 }}
+		for i, q := range []*Query{{}, {Numbered: true}, &q, &funcs} {
+			m := newMatcher(q)
+			if i == 0 {
+				m.only = []Place{{c.minTime, 1}, {c.maxTime, c.seq0 + 3}}
+			}
 			p := newPlan(q, m, c, 0, 0)
 			if p == nil {
 				continue
@@ -112,7 +117,8 @@ func TestColumnsFileRoundTrip(t *testing.T) {
 	}
 	for i := range c.rows {
 		if got.seq(i) != c.seq(i) || got.offset(i) != c.offset(i) || got.times[i] != c.times[i] || got.bits[i] != c.bits[i] || got.eseq(i) != c.eseq(i) ||
-			got.object.at(i) != c.object.at(i) || string(got.action.dict.at(got.action.at(i))) != string(c.action.dict.at(c.action.at(i))) {
+			got.object.at(i) != c.object.at(i) || string(got.action.dict.at(got.action.at(i))) != string(c.action.dict.at(c.action.at(i))) ||
+			splitFacets(string(got.facets.dict.at(got.facets.at(i)))) != splitFacets(string(c.facets.dict.at(c.facets.at(i)))) {
 			t.Fatalf("row %d differs", i)
 		}
 	}

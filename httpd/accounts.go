@@ -24,13 +24,14 @@ type User struct {
 
 // Token is one pre-issued token, without its secret.
 type Token struct {
-	User     string    // name of the account it belongs to
-	UserID   string    // id of the user in the OpenStack dialects
-	DomainID string    // domain of the user there
-	Project  string    // project the token is scoped to
-	Roles    []string  // admin, writer, reader
-	Scopes   []string  // scopes of the registry dialect, as super:user
-	Expires  time.Time // zero: never
+	User       string    // name of the account it belongs to
+	UserID     string    // id of the user in the OpenStack dialects
+	DomainID   string    // domain of the user there
+	Project    string    // project the token is scoped to
+	Roles      []string  // admin, writer, reader
+	Scopes     []string  // scopes of the registry dialect, as super:user
+	Namespaces []string  // namespaces (ns) and repositories (ns/repo) it administers there, besides its user's own
+	Expires    time.Time // zero: never
 }
 
 // AccessKey is one access key of the signing dialect. The secret cannot be hashed: signatures are made with it.
@@ -151,6 +152,24 @@ func (a *Accounts) tokenBySum(sum [sha256.Size]byte, now time.Time) (Token, bool
 		return Token{}, false
 	}
 	return t.public(), true
+}
+
+// namesNamespace tells whether a namespace, or when repo is not "" a repository in it, is in the accounts: each
+// user has the namespace of that name, and tokens list others.
+func (a *Accounts) namesNamespace(ns, repo string) bool {
+	st := a.current()
+	if _, ok := st.users[ns]; ok && repo == "" {
+		return true
+	}
+	full := ns
+	if repo != "" {
+		full += "/" + repo
+	}
+	return slices.ContainsFunc(st.file.Tokens, func(t storedToken) bool {
+		return repo == "" && t.User == ns || slices.ContainsFunc(t.Namespaces, func(n string) bool {
+			return n == full || repo == "" && strings.HasPrefix(n, ns+"/")
+		})
+	})
 }
 
 // AccessKey returns the key named ak.

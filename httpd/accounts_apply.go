@@ -21,14 +21,15 @@ type applyFile struct {
 		Email        *string `json:"email"`
 	} `json:"qnap_users"`
 	Tokens []struct {
-		Token    string     `json:"token"`
-		User     string     `json:"user"`
-		UserID   string     `json:"user_id"`
-		DomainID string     `json:"domain_id"`
-		Project  string     `json:"project"`
-		Roles    []string   `json:"roles"`
-		Scopes   []string   `json:"scopes"`
-		Expires  *time.Time `json:"expires"`
+		Token      string     `json:"token"`
+		User       string     `json:"user"`
+		UserID     string     `json:"user_id"`
+		DomainID   string     `json:"domain_id"`
+		Project    string     `json:"project"`
+		Roles      []string   `json:"roles"`
+		Scopes     []string   `json:"scopes"`
+		Namespaces []string   `json:"namespaces"` // ns or ns/repo
+		Expires    *time.Time `json:"expires"`
 	} `json:"tokens"`
 	AccessKeys  []storedKey `json:"access_keys"`
 	KeystoneURI *string     `json:"keystone_uri"`
@@ -107,7 +108,7 @@ func (in *applyFile) check() error {
 		}
 	}
 	for _, t := range in.Tokens {
-		if err := errors.Join(once("tokens token", t.Token), checkName(t.User)); err != nil {
+		if err := errors.Join(once("tokens token", t.Token), checkName(t.User), checkNamespaces(t.Namespaces)); err != nil {
 			return err
 		}
 	}
@@ -151,7 +152,8 @@ func (in *applyFile) tokens(f *accountFile) {
 	for _, t := range in.Tokens {
 		sum := sha256.Sum256([]byte(t.Token))
 		s := storedToken{SHA256: hex.EncodeToString(sum[:]), User: t.User, UserID: t.UserID, DomainID: t.DomainID,
-			Project: t.Project, Roles: nilIfEmpty(t.Roles), Scopes: nilIfEmpty(t.Scopes), Expires: t.Expires}
+			Project: t.Project, Roles: nilIfEmpty(t.Roles), Scopes: nilIfEmpty(t.Scopes), Namespaces: nilIfEmpty(t.Namespaces),
+			Expires: t.Expires}
 		f.Tokens = put(f.Tokens, s, func(o storedToken) bool { return o.SHA256 == s.SHA256 })
 	}
 }

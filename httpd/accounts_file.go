@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -37,14 +38,15 @@ type storedUser struct {
 }
 
 type storedToken struct {
-	SHA256   string     `json:"sha256"` // of the token, hex
-	User     string     `json:"user"`
-	UserID   string     `json:"user_id,omitempty"`
-	DomainID string     `json:"domain_id,omitempty"`
-	Project  string     `json:"project,omitempty"`
-	Roles    []string   `json:"roles,omitempty"`
-	Scopes   []string   `json:"scopes,omitempty"`
-	Expires  *time.Time `json:"expires,omitempty"`
+	SHA256     string     `json:"sha256"` // of the token, hex
+	User       string     `json:"user"`
+	UserID     string     `json:"user_id,omitempty"`
+	DomainID   string     `json:"domain_id,omitempty"`
+	Project    string     `json:"project,omitempty"`
+	Roles      []string   `json:"roles,omitempty"`
+	Scopes     []string   `json:"scopes,omitempty"`
+	Namespaces []string   `json:"namespaces,omitempty"`
+	Expires    *time.Time `json:"expires,omitempty"`
 }
 
 type storedKey struct {
@@ -59,7 +61,8 @@ func (u storedUser) public() User {
 }
 
 func (t storedToken) public() Token {
-	p := Token{User: t.User, UserID: t.UserID, DomainID: t.DomainID, Project: t.Project, Roles: t.Roles, Scopes: t.Scopes}
+	p := Token{User: t.User, UserID: t.UserID, DomainID: t.DomainID, Project: t.Project, Roles: t.Roles, Scopes: t.Scopes,
+		Namespaces: t.Namespaces}
 	if t.Expires != nil {
 		p.Expires = *t.Expires
 	}
@@ -165,6 +168,9 @@ func (f *accountFile) check(path string) (*accountState, error) {
 		if _, twice := st.tokens[[sha256.Size]byte(sum)]; twice {
 			return bad("token %d of user %q is there twice", i+1, t.User)
 		}
+		if err := checkNamespaces(t.Namespaces); err != nil {
+			return bad("token %d of user %q: %w", i+1, t.User, err)
+		}
 		st.tokens[[sha256.Size]byte(sum)] = i
 	}
 	for i, k := range f.AccessKeys {
@@ -184,6 +190,17 @@ func checkName(name string) error {
 	for _, r := range name {
 		if r < ' ' || r == 0x7f || r == '�' {
 			return fmt.Errorf("name %q holds a control or damaged character", name)
+		}
+	}
+	return nil
+}
+
+// checkNamespaces refuses what names no namespace and no repository in one.
+func checkNamespaces(names []string) error {
+	for _, name := range names {
+		ns, repo, isRepo := strings.Cut(name, "/")
+		if ns == "" || isRepo && repo == "" || strings.HasSuffix(repo, "/") {
+			return fmt.Errorf("namespace %q must be a namespace, or namespace/repository", name)
 		}
 	}
 	return nil

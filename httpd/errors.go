@@ -56,6 +56,8 @@ func asStatus(err error) *statusError {
 		return failf(http.StatusTooManyRequests, "Too many failed logins, try again later").retryAfter(e.wait)
 	}
 	switch {
+	case errors.Is(err, errNoCredential):
+		return failf(http.StatusUnauthorized, "Unauthorized")
 	case errors.Is(err, errCredentials):
 		return failf(http.StatusUnauthorized, "Wrong user name or password")
 	case errors.Is(err, errSecondFactor):

@@ -32,6 +32,10 @@ type Options struct {
 	// Ready gives further reasons why answers are not complete yet; nil: none.
 	Ready func() []string
 
+	// Keys is the directory of the keys that page tokens are sealed with; it is made when it is not there. "": a
+	// key that lives as long as this Server, and the tokens given out with it.
+	Keys string
+
 	Hosts               []string               // names of this server besides IP addresses, localhost and the host name
 	Project             string                 // project of records that name none; default "default"
 	QNAPRootEventFormat string                 // v1 (default) or v2: the form of event messages under /api/v1
@@ -89,6 +93,7 @@ type Server struct {
 	sessions *sessions
 	limiter  *limiter
 	guesses  *guesses
+	pages    *sealer // of page tokens
 	auth     *authLog
 	hub      *hub
 	inspects chan struct{} // one token per running inquiry
@@ -122,6 +127,11 @@ func New(o Options) (*Server, error) {
 		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), guesses: newGuesses(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects)}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.hub = newHub(s.closing, o.Index, s.limits.waiters, o.Logger)
+	pages, err := openSealer(o.Keys, "pages.key")
+	if err != nil {
+		return nil, err
+	}
+	s.pages = pages
 	m, err := newMetrics(s)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)

@@ -1,0 +1,116 @@
+package httpd
+
+import (
+	"fmt"
+	"net/http"
+
+	"shiplog/index"
+)
+
+const (
+	quayPageSize = 20       // records of a page
+	maxAggregate = 31 * day // the longest span that is counted
+)
+
+// quayList is the answer of a list.
+type quayList struct {
+	StartTime string    `json:"start_time"` // quayTime
+	EndTime   string    `json:"end_time"`   // the first moment that is not in it
+	Logs      []quayLog `json:"logs"`
+	NextPage  string    `json:"next_page,omitempty"` // absent on the last page
+}
+
+// list answers GET logs: a page of records, the newest first.
+func (q quay) list(family string) handlerFunc {
+	return func(w http.ResponseWriter, r *request) error {
+		scope, caller, err := q.admit(r, family)
+		if err != nil {
+			return err
+		}
+		ask, err := q.question(r, family, scope, caller.User)
+		if err != nil {
+			return err
+		}
+		span := ask.span()
+		query := q.query(scope, span, ask.Performer)
+		query.ByTime, query.Past, query.Limit = true, ask.place(), quayPageSize
+		page, err := q.s.opts.Index.Search(r.Context(), query)
+		if err != nil {
+			return fmt.Errorf("list logs: %w", err)
+		}
+		out := quayList{StartTime: span.from.Format(quayTime), EndTime: span.to.Format(quayTime),
+			Logs: make([]quayLog, 0, len(page.Hits))}
+		for i := range page.Hits {
+			out.Logs = append(out.Logs, q.render(&page.Hits[i].Fields))
+		}
+		if page.More {
+			last := page.Hits[len(page.Hits)-1]
+			ask.Time, ask.Seq = last.Time, last.Seq
+			out.NextPage = q.sealPage(ask, scope, caller.User)
+		}
+		q.s.degraded(w, page.Damaged)
+		return writeCompact(w, http.StatusOK, out)
+	}
+}
+
+// question reads what a list is asked for, from a page token if there is one.
+func (q quay) question(r *request, family string, scope quayScope, subject string) (quayPage, error) {
+	performer := quayPerformerOf(r, family)
+	if token := r.query.get("next_page"); token != "" {
+		page, err := q.openPage(token, scope, subject)
+		if err == nil {
+			err = page.agrees(r.query, performer)
+		}
+		return page, err
+	}
+	span, err := parseSpan(r.query, nil, q.s.opts.Now())
+	if err != nil {
+		return quayPage{}, err
+	}
+	return quayPage{Performer: performer, From: span.from.Unix(), To: span.to.Unix()}, nil
+}
+
+// quayPerformerOf is the performer asked for; a repository's log does not know that filter (seed 002, 7.7, 7.9).
+func quayPerformerOf(r *request, family string) string {
+	if family == quayRepository {
+		return ""
+	}
+	return r.query.get("performer")
+}
+
+// quayCount is how often there was something of a kind on a day.
+type quayCount struct {
+	Kind     string `json:"kind"`
+	Count    int    `json:"count"`
+	Datetime string `json:"datetime"` // the day's midnight, quayTime
+}
+
+// aggregate answers GET aggregatelogs: counts by day and kind.
+func (q quay) aggregate(family string) handlerFunc {
+	return func(w http.ResponseWriter, r *request) error {
+		scope, err := q.scope(r, family)
+		if err != nil {
+			return err
+		}
+		span, err := parseSpan(r.query, nil, q.s.opts.Now())
+		if err != nil {
+			return err
+		}
+		if span.to.Sub(span.from) > maxAggregate {
+			return failf(http.StatusBadRequest, "Invalid date range for logs")
+		}
+		query := q.query(scope, span, quayPerformerOf(r, family))
+		groups, err := q.s.opts.Index.GroupBy(r.Context(), query, func(f *index.Facets) string { return quayKind(f.Action, f.Outcome) })
+		if err != nil {
+			return fmt.Errorf("count logs: %w", err)
+		}
+		counts := make([]quayCount, 0, len(groups))
+		for _, g := range groups {
+			counts = append(counts, quayCount{g.Value, g.Count, g.Day.Format(quayTime)})
+		}
+		q.s.degraded(w, q.s.damaged())
+		return writeCompact(w, http.StatusOK, struct {
+			Aggregated []quayCount `json:"aggregated"`
+		}{counts})
+	}
+}

@@ -1,10 +1,8 @@
 package httpd
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -70,58 +68,4 @@ func performerOf(name, email string, robot bool) *quayPerformer {
 	hash := hex.EncodeToString(sum[:])
 	return &quayPerformer{Kind: "user", Name: name, IsRobot: kind == "robot",
 		Avatar: quayAvatar{Name: name, Hash: hash, Color: "#" + hash[:6], Kind: kind}}
-}
-
-// quayMetadata is what else is known of a record: the origin's own members as they are, without those reserved
-// for other dialects. A record that does not come from a registry also tells what its envelope knows, where
-// the origin has no member of that name.
-func quayMetadata(f *format.Fields) map[string]any {
-	meta := map[string]any{}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(bytes.ToValidUTF8(f.Data, []byte("\uFFFD")), &members) == nil {
-		for name, value := range members {
-			if name != "hss" && name != "qnap" {
-				meta[name] = value
-			}
-		}
-	}
-	if strings.HasPrefix(f.Action.String(), quayPrefix) {
-		return meta
-	}
-	put := func(name, value string) {
-		if _, there := meta[name]; !there && value != "" {
-			meta[name] = value
-		}
-	}
-	if repo := f.Repo.String(); repo != "" {
-		put("repo", repo)
-		put("namespace", f.NS.String())
-		put("tag", tagOf(f))
-	}
-	if f.ObjType.Is("container") {
-		put("container_id", f.ObjID.String())
-	}
-	put("engine", string(f.Engine))
-	put("request_id", f.Req.String())
-	put("message", f.Msg.String())
-	return meta
-}
-
-// tagOf is the tag of the image that a record is about: the one it names, or the one in the reference it names.
-func tagOf(f *format.Fields) string {
-	if !f.ObjTag.Empty() {
-		return f.ObjTag.String()
-	}
-	ref := f.ObjImage.String()
-	if f.ObjType.Is("image") {
-		ref = f.ObjName.String()
-	}
-	if strings.HasPrefix(ref, "sha256:") {
-		return ""
-	}
-	ref, _, _ = strings.Cut(ref, "@") // a digest is no tag
-	if i := strings.LastIndexByte(ref, ':'); i > strings.LastIndexByte(ref, '/') {
-		return ref[i+1:] // else the colon is a registry's port
-	}
-	return ""
 }

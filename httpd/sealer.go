@@ -96,7 +96,11 @@ func keepKey(path string, key []byte) ([]byte, error) {
 	if err := tmp.Sync(); err != nil {
 		return nil, err
 	}
-	if err := os.Link(tmp.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	err = os.Link(tmp.Name(), path)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		err = os.Rename(tmp.Name(), path) // the file system has no links
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	if err := syncDir(dir); err != nil {

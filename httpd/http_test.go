@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -287,7 +288,8 @@ func FuzzRoutes(f *testing.F) {
 	f.Add("HEAD", "/containerstation/api/v1/log%2Fexport")
 	f.Add("PUT", "//%zz/../")
 	s := &Server{}
-	all := sortDialects(append(qnapDialects(s), nativeDialect(s)))
+	all := sortDialects(slices.Concat(qnapDialects(s), quayDialects(s), []*dialect{nativeDialect(s)}))
+	f.Add("GET", "/api/v1/repository/a%2Fb/c/logs")
 	f.Fuzz(func(t *testing.T, method, path string) {
 		d := dialectOf(all, path)
 		rt, vars, err := d.find(method, path)

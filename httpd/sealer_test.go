@@ -45,6 +45,23 @@ func TestSealerKeepsItsKey(t *testing.T) {
 	}
 }
 
+// A text has no twin: the bits of the last character that hold nothing count too.
+func TestSealedTextIsTheOnlyOne(t *testing.T) {
+	s, err := openSealer("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, plain := range []string{"", "a", "ab", "abc"} {
+		text := s.seal(nil, []byte(plain))
+		for c := range 256 {
+			other := text[:len(text)-1] + string([]byte{byte(c)})
+			if _, err := s.open(nil, other); (err == nil) != (other == text) {
+				t.Errorf("open(%q) of %q = %v", other, text, err)
+			}
+		}
+	}
+}
+
 func TestSealersThatStartTogetherAgree(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	texts := make([]string, 8)

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	quayPageSize = 20       // records of a page
-	maxAggregate = 31 * day // the longest span that is counted
+	quayPageSize = 20           // records of a page
+	maxAggregate = 31 * quayDay // the longest span that is counted
 )
 
 // quayList is the answer of a list.

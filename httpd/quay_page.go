@@ -72,7 +72,7 @@ func (p quayPage) agrees(query params, performer string) error {
 	if err != nil {
 		return err
 	}
-	if there && end.Add(day).Unix() != p.To || performer != "" && performer != p.Performer {
+	if there && end.Add(quayDay).Unix() != p.To || performer != "" && performer != p.Performer {
 		return errPageToken
 	}
 	return nil

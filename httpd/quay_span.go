@@ -10,7 +10,7 @@ import (
 // quayTime is how the registry writes a time: RFC 2822 in UTC, whose zone is literally -0000.
 const quayTime = "Mon, 02 Jan 2006 15:04:05 -0000"
 
-const day = 24 * time.Hour
+const quayDay = 24 * time.Hour
 
 // quaySpan is the time a request is about: from <= time < to, whole seconds in UTC.
 type quaySpan struct{ from, to time.Time }
@@ -21,7 +21,7 @@ type quaySpan struct{ from, to time.Time }
 // parameter.
 func parseSpan(p params, fallback func(name string) string, now time.Time) (quaySpan, error) {
 	now = now.UTC().Truncate(time.Second)
-	span := quaySpan{now.Add(-day), now.Add(day)}
+	span := quaySpan{now.Add(-quayDay), now.Add(quayDay)}
 	start, ok, err := spanDay(p, fallback, "starttime")
 	if err != nil {
 		return quaySpan{}, err
@@ -34,7 +34,7 @@ func parseSpan(p params, fallback func(name string) string, now time.Time) (quay
 		return quaySpan{}, err
 	}
 	if ok {
-		span.to = end.Add(day)
+		span.to = end.Add(quayDay)
 	}
 	if span.to.Before(span.from) {
 		if fallback != nil {

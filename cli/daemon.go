@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"shiplog/agent"
 	"shiplog/format"
@@ -28,6 +29,7 @@ import (
 //     started in this order; stopped: agent, writer, index, server
 type daemon struct {
 	dir, listen, indexDir, rootForm string
+	journalListen                   string // address of the journal API alone; empty: none
 	hosts                           []string
 
 	log      *slog.Logger
@@ -46,6 +48,7 @@ const defaultListen = "127.0.0.1:7446"
 func (d *daemon) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&d.listen, "listen", defaultListen, "`address` to serve on; port 0 takes a free one")
+	flags.StringVar(&d.journalListen, "journal-listen", "", "second `address`, for the OpenStack journal API alone, as 127.0.0.1:9360; default none")
 	flags.StringSliceVar(&d.hosts, "host", nil, "host `names` that clients may use, besides addresses, localhost and the host's own name (comma list)")
 	choiceFlag(flags, &d.rootForm, "qnap-root-event-format", "", "form of event messages under /api/v1", "v1", "v2")
 }
@@ -115,12 +118,60 @@ func (d *daemon) firstAccount() error {
 // serve listens, says where, and runs all parts until ctx ends.
 func (d *daemon) serve(ctx context.Context, p *Program) error {
 	signal.Ignore(syscall.SIGPIPE) // whoever read the messages may go; the work goes on
-	ln, err := net.Listen("tcp", d.listen)
+	ln, err := listen(d.listen, "--listen")
 	if err != nil {
-		return fmt.Errorf("%w; choose another address with --listen", err)
+		return err
 	}
+	all := []net.Listener{ln}
+	if d.journalListen != "" {
+		journal, err := listen(d.journalListen, "--journal-listen")
+		if err != nil {
+			return errors.Join(err, ln.Close())
+		}
+		all = append(all, journal)
+	}
+	server, err := d.server()
+	if err == nil {
+		err = d.firstAccount()
+	}
+	if err != nil {
+		return errors.Join(err, closeAll(all))
+	}
+	for _, ln := range all {
+		if !loopback(ln.Addr()) {
+			fmt.Fprintf(p.Stderr, "shiplog: warning: %s is reachable from other machines and speaks plain http: passwords and logs cross the network unencrypted; put a TLS proxy before it or listen on 127.0.0.1\n", ln.Addr())
+		}
+	}
+	fmt.Fprintf(p.Stdout, "listening on http://%s\n", ln.Addr())
+	for _, journal := range all[1:] {
+		fmt.Fprintf(p.Stdout, "journal on http://%s/v1/journal/\n", journal.Addr())
+	}
+	for _, note := range d.notes {
+		fmt.Fprintln(p.Stdout, note)
+	}
+	return runStages(ctx, d.stages(server, all), stopLimit)
+}
+
+// listen takes the address that flag gave.
+func listen(address, flag string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%w; choose another address with %s", err, flag)
+	}
+	return ln, nil
+}
+
+func closeAll(all []net.Listener) (err error) {
+	for _, ln := range all {
+		err = errors.Join(err, ln.Close())
+	}
+	return err
+}
+
+// server makes the HTTP server.
+func (d *daemon) server() (*httpd.Server, error) {
 	version, _ := buildVersion()
-	server, err := httpd.New(httpd.Options{
+	return httpd.New(httpd.Options{
 		Index:               d.index,
 		Accounts:            d.accounts,
 		Append:              d.appendFunc(),
@@ -133,24 +184,11 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 		Version:             version,
 		Logger:              d.log,
 	})
-	if err == nil {
-		err = d.firstAccount()
-	}
-	if err != nil {
-		return errors.Join(err, ln.Close())
-	}
-	if !loopback(ln.Addr()) {
-		fmt.Fprintf(p.Stderr, "shiplog: warning: %s is reachable from other machines and speaks plain http: passwords and logs cross the network unencrypted; put a TLS proxy before it or listen on 127.0.0.1\n", ln.Addr())
-	}
-	fmt.Fprintf(p.Stdout, "listening on http://%s\n", ln.Addr())
-	for _, note := range d.notes {
-		fmt.Fprintln(p.Stdout, note)
-	}
-	return runStages(ctx, d.stages(server, ln), stopLimit)
 }
 
-// stages lists what runs, in the order in which it stops.
-func (d *daemon) stages(server *httpd.Server, ln net.Listener) []stage {
+// stages lists what runs, in the order in which it stops. Of listeners the first is for all dialects, a second
+// for the journal.
+func (d *daemon) stages(server *httpd.Server, listeners []net.Listener) []stage {
 	var all []stage
 	if d.agent != nil {
 		all = append(all, stage{"agent", d.agent.Run, nil})
@@ -162,7 +200,17 @@ func (d *daemon) stages(server *httpd.Server, ln net.Listener) []stage {
 	}
 	return append(all,
 		stage{"index", d.index.Run, d.catchUp},
-		stage{"server", func(ctx context.Context) error { return server.Run(ctx, ln) }, d.index.Close})
+		stage{"server", func(ctx context.Context) error { return runServer(ctx, server, listeners) }, d.index.Close})
+}
+
+// runServer serves all listeners until ctx ends or one fails; they stop together.
+func runServer(ctx context.Context, server *httpd.Server, listeners []net.Listener) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.Run(ctx, listeners[0]) })
+	for _, journal := range listeners[1:] {
+		group.Go(func() error { return server.RunJournal(ctx, journal) })
+	}
+	return group.Wait()
 }
 
 // socket takes records of other programs. Without it the rest works as well: it may fail for a path that

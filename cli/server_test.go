@@ -21,6 +21,7 @@ import (
 // server is run, serve or demo as a value, listening on a free port.
 type server struct {
 	url, password string
+	journal       string // URL of the second listener; set when password is
 	client        *http.Client
 	stop          func() int // ends it and returns its exit status
 	stderr        *bytes.Buffer
@@ -70,6 +71,9 @@ func startServerOn(t *testing.T, listen string, args ...string) *server {
 	notes := make(chan string, 1)
 	go func() {
 		for lines.Scan() {
+			if journal, ok := strings.CutPrefix(lines.Text(), "journal on "); ok {
+				s.journal = journal // the password is told after it
+			}
 			if m := passwordNote.FindStringSubmatch(lines.Text()); m != nil {
 				notes <- m[1]
 			}

@@ -12,12 +12,14 @@ import (
 )
 
 // Handler returns the whole API as one handler.
-func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+func (s *Server) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, s.dialects) })
+}
 
 // serve is the one way in and the one way out: every answer is counted here and every error gets the shape
-// of the dialect that owns the path.
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	d := dialectOf(s.dialects, r.URL.Path)
+// of the one of dialects that owns the path.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, dialects []*dialect) {
+	d := dialectOf(dialects, r.URL.Path)
 	out := &answer{ResponseWriter: w, patience: s.limits.write}
 	if d.begin != nil {
 		d.begin(w.Header(), r)

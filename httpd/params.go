@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"errors"
+	"iter"
 	"net/url"
 	"strconv"
 	"strings"
@@ -23,6 +24,18 @@ func (p params) lookup(name string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// all goes through the names and values in the order in which they stand.
+func (p params) all() iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for pair := range strings.SplitSeq(string(p), "&") {
+			name, value, _ := strings.Cut(pair, "=")
+			if !yield(unescape(name), unescape(value)) {
+				return
+			}
+		}
+	}
 }
 
 // get returns the first value of name; a parameter that is present but empty counts as absent everywhere.

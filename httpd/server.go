@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"slices"
 	"time"
@@ -89,6 +87,7 @@ type Server struct {
 	limits   limits
 	guard    guard
 	dialects []*dialect // longest prefix first
+	journal  []*dialect // what RunJournal serves
 	metrics  *metrics
 	sessions *sessions
 	limiter  *limiter
@@ -144,38 +143,6 @@ func New(o Options) (*Server, error) {
 		aosDialects(s),
 		[]*dialect{nativeDialect(s)},
 	))
+	s.journal = journalOnly(s, s.dialects)
 	return s, nil
-}
-
-// Run serves on ln until ctx ends: then it takes no more connections, ends waits, lets other requests finish
-// for a few seconds and returns nil. It closes ln.
-func (s *Server) Run(ctx context.Context, ln net.Listener) error {
-	hs := &http.Server{
-		Handler:           s.Handler(),
-		ReadHeaderTimeout: s.limits.readHeader,
-		ReadTimeout:       s.limits.read,
-		IdleTimeout:       s.limits.idle,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
-		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
-	}
-	served := make(chan error, 1)
-	go func() { served <- hs.Serve(limitConnections(ln, s.limits.connections)) }()
-	select {
-	case err := <-served:
-		s.close()
-		s.hub.stop()
-		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
-	case <-ctx.Done():
-	}
-	s.close()
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.shutdown)
-	defer cancel()
-	if err := hs.Shutdown(patience); err != nil {
-		s.opts.Logger.Warn("requests cut off by shutdown", "err", err)
-		_ = hs.Close()
-	}
-	<-served
-	s.hub.stop()
-	return nil
 }

@@ -1,5 +1,5 @@
 module shiplog/scripts/clients/openstack
 
-go 1.26.8
+go 1.26.0
 
-require github.com/gophercloud/gophercloud/v2 v2.15.0 // indirect
+require github.com/gophercloud/gophercloud/v2 v2.15.0

@@ -30,7 +30,7 @@ func foldText(s string) string {
 }
 
 func foldRune(r rune) rune {
-	if r < utf8.RuneSelf && r != 'k' && r != 's' { // the only ASCII letters with relatives elsewhere, both larger
+	if r < utf8.RuneSelf { // those elsewhere that differ only in case from a letter of ASCII are larger than it
 		if 'a' <= r && r <= 'z' {
 			r -= 'a' - 'A'
 		}

@@ -20,6 +20,7 @@ type journalFilter struct {
 
 // journalCondition is one parameter: a test of one field.
 type journalCondition struct {
+	name     string // as the request spells it
 	field    *journalField
 	modifier string
 	values   []string
@@ -66,17 +67,17 @@ func parseJournalFilter(p params) (*journalFilter, error) {
 			return nil, failf(http.StatusBadRequest, "There are more than %d filters", maxJournalFilters)
 		default:
 			at[name] = len(j.conditions)
-			j.conditions = append(j.conditions, journalCondition{field: field, modifier: modifier, values: []string{value}})
+			j.conditions = append(j.conditions, journalCondition{name: name, field: field, modifier: modifier, values: []string{value}})
 		}
 	}
 	for i := range j.conditions {
 		c := &j.conditions[i]
 		test, err := modifierTest(c.field, c.modifier, c.values)
 		if err != nil {
-			return nil, failf(http.StatusBadRequest, "Invalid value of %s__%s: %v", c.field.name, c.modifier, err)
+			return nil, failf(http.StatusBadRequest, "Invalid value of %s: %v", c.name, err)
 		}
 		if c.test = test; test == nil {
-			return nil, failf(http.StatusBadRequest, "Unknown filter %q: the field has no modifier %q", clip(c.field.name+"__"+c.modifier), clip(c.modifier))
+			return nil, failf(http.StatusBadRequest, "Unknown filter %q: the field has no modifier %q", clip(c.name), clip(c.modifier))
 		}
 	}
 	return j, nil

@@ -144,7 +144,7 @@ func (b *box) start() {
 		b.t.Fatal(err)
 	}
 	o := Options{Index: x, Accounts: accounts, Append: b.writer.Append, Inspect: b.engine.inspect, List: b.engine.list,
-		Keys:   filepath.Join(b.dir, "keys"),
+		Keys: filepath.Join(b.dir, "keys"), Exports: filepath.Join(b.dir, "exports"),
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	if b.tweak != nil {
 		b.tweak(&o)

@@ -18,9 +18,11 @@ import (
 // The dialects that are built, by the names of their files in testdata/contract. The files of the others wait
 // there for theirs.
 var builtDialects = []string{
+	"aos",
+	"hss",
 	"qnap-v1",
 	"qnap-v2",
-	"aos",
+	"quay",
 }
 
 // contractCase is one case of testdata/contract; its README.md explains the members.
@@ -122,14 +124,31 @@ func runCase(t *testing.T, c contractCase) {
 
 // settings turns a case's config into options.
 func settings(t *testing.T, config map[string]any) func(*Options) {
-	for name := range config {
-		if name != "qnap.root_event_format" {
+	var set []func(*Options)
+	for name, value := range config {
+		text, _ := value.(string)
+		number, _ := value.(float64)
+		switch name {
+		case "qnap.root_event_format":
+			set = append(set, func(o *Options) { o.QNAPRootEventFormat = text })
+		case "quay.export_status":
+			set = append(set, func(o *Options) { o.QuayExportStatus = int(number) })
+		case "export.retry_delay_ms":
+			set = append(set, func(o *Options) { o.ExportRetryDelay = time.Duration(number) * time.Millisecond })
+		case "export.allowed_hosts":
+			list, _ := value.([]any)
+			set = append(set, func(o *Options) {
+				for _, host := range list {
+					o.ExportAllowedHosts = append(o.ExportAllowedHosts, host.(string))
+				}
+			})
+		default:
 			t.Fatalf("config %q is not known to the runner", name)
 		}
 	}
 	return func(o *Options) {
-		if v, ok := config["qnap.root_event_format"].(string); ok {
-			o.QNAPRootEventFormat = v
+		for _, f := range set {
+			f(o)
 		}
 	}
 }

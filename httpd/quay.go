@@ -24,7 +24,7 @@ func quayDialects(s *Server) []*dialect {
 		one("/api/v1/organization", q.family(quayOrganization, "/api/v1/organization/{orgname}")...),
 		one("/api/v1/repository", q.family(quayRepository, "/api/v1/repository/{repository...}")...),
 		one("/api/v1/error", route{method: http.MethodGet, path: "/api/v1/error/{type}", handler: q.explain}),
-		one("/exportedlogs"),
+		one(exportPath, route{method: http.MethodGet, path: exportPath + "/{file}", handler: q.download, slow: true}),
 	}
 }
 
@@ -33,5 +33,6 @@ func (q quay) family(family, path string) []route {
 	return []route{
 		{method: http.MethodGet, path: path + "/logs", handler: q.list(family)},
 		{method: http.MethodGet, path: path + "/aggregatelogs", handler: q.aggregate(family)},
+		{method: http.MethodPost, path: path + "/exportlogs", handler: q.export(family), body: maxExportBody},
 	}
 }

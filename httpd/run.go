@@ -9,8 +9,10 @@ import (
 )
 
 // Run serves on ln until ctx ends: then it takes no more connections, ends waits, lets other requests finish
-// for a few seconds and returns nil. It closes ln.
+// for a few seconds and returns nil. It closes ln. Exports are worked on meanwhile.
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
+	s.exports.start(s.closing)
+	defer s.exports.stop()
 	defer s.hub.stop()
 	defer s.close()
 	return s.listen(ctx, ln, s.Handler(), s.close)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
 	"time"
@@ -34,6 +35,19 @@ type Options struct {
 	// key that lives as long as this Server, and the tokens given out with it.
 	Keys string
 
+	// Exports is the directory of the jobs that POST exportlogs queues, and of their files; it is made when the
+	// first job comes. "": such requests are refused.
+	Exports string
+	// ExportAllowedHosts are host names, addresses and CIDRs that callbacks may go to although they are not part
+	// of the public Internet; none by default.
+	ExportAllowedHosts []string
+	ExportRetryDelay   time.Duration // before the first retry of an export or its message, then doubling; default 1m
+	QuayExportStatus   int           // what POST exportlogs answers: 201 (default) or 200
+	// PublicURL is where clients find this server, as https://logs.example.com; "": where the request that queued
+	// an export found it.
+	PublicURL string
+	SMTP      *SMTP // the mail server for e-mails about exports; nil: requests that want one are refused
+
 	Hosts               []string               // names of this server besides IP addresses, localhost and the host name
 	Project             string                 // project of records that name none; default "default"
 	QNAPRootEventFormat string                 // v1 (default) or v2: the form of event messages under /api/v1
@@ -59,6 +73,8 @@ type limits struct {
 	body, query            int64 // bytes
 	waiters                int
 	belt                   time.Duration // a waiter looks at its container at least this often
+	callback, mail         time.Duration // for one try to tell of an export
+	resolver               *net.Resolver // of callback hosts
 }
 
 func (l limits) withDefaults() limits {
@@ -95,6 +111,7 @@ type Server struct {
 	pages    *sealer // of page tokens
 	auth     *authLog
 	hub      *hub
+	exports  *exporter     // nil: exports are off
 	inspects chan struct{} // one token per running inquiry
 	clear    clearState
 
@@ -114,6 +131,9 @@ func New(o Options) (*Server, error) {
 	default:
 		return nil, fmt.Errorf("event format %q of the root prefix is unknown (v1, v2)", o.QNAPRootEventFormat)
 	}
+	if err := o.checkExports(); err != nil {
+		return nil, err
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -131,6 +151,9 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.pages = pages
+	if s.exports, err = newExporter(s); err != nil {
+		return nil, err
+	}
 	m, err := newMetrics(s)
 	if err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)

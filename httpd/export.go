@@ -1,0 +1,153 @@
+package httpd
+
+import (
+	"context"
+	"crypto/subtle"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+	"shiplog/format"
+	"shiplog/index"
+)
+
+const (
+	maxOpenExports = 64  // jobs that are not over; more are not taken
+	maxExports     = 256 // jobs with those whose file waits to be fetched
+)
+
+// exporter is the table of the export jobs and the worker that gets them done, one at a time. While there are
+// no jobs it does nothing at all.
+type exporter struct {
+	store  exportStore // constant, as all above mu
+	index  *index.Index
+	append func(context.Context, ...*format.Record) error
+	logger *slog.Logger
+	now    func() time.Time
+	delay  time.Duration // before the first retry; doubles
+	quay   quay
+	calls  *callbackClient
+	mail   *mailer // nil: e-mails are off
+	bell   chan struct{}
+
+	refusals *rate.Limiter // of records
+	once     sync.Once
+	wg       sync.WaitGroup
+
+	mu       sync.Mutex            // never held across IO
+	jobs     map[string]*exportJob // guarded by mu; by id
+	reserved int                   // guarded by mu; places of jobs that are being queued
+}
+
+// newExporter reads the jobs that an earlier process left. It returns nil when there is nothing to export with.
+func newExporter(s *Server) (*exporter, error) {
+	o := &s.opts
+	if o.Exports == "" || o.Append == nil {
+		return nil, nil
+	}
+	guard, err := newCallbackGuard(o.ExportAllowedHosts, s.limits.resolver)
+	if err != nil {
+		return nil, err
+	}
+	x := &exporter{store: exportStore{o.Exports, o.Logger}, index: o.Index, append: o.Append, logger: o.Logger, now: o.Now, delay: o.ExportRetryDelay,
+		quay: quay{s}, calls: newCallbackClient(guard, "shiplog/"+orDefault(o.Version, "unknown"), s.limits.callback),
+		bell: make(chan struct{}, 1), refusals: newRefusals(), jobs: map[string]*exportJob{}}
+	if o.SMTP != nil {
+		if x.mail, err = newMailer(*o.SMTP, s.limits.mail); err != nil {
+			return nil, err
+		}
+	}
+	jobs, err := x.store.load()
+	if err != nil {
+		return nil, err
+	}
+	for _, j := range jobs {
+		x.jobs[j.ID] = j
+	}
+	return x, nil
+}
+
+// start begins the work, until ctx ends.
+func (x *exporter) start(ctx context.Context) {
+	if x != nil {
+		x.once.Do(func() { x.wg.Go(func() { x.run(ctx) }) })
+	}
+}
+
+// stop waits for the worker. The context of start must have ended.
+func (x *exporter) stop() {
+	if x != nil {
+		x.wg.Wait()
+	}
+}
+
+func (x *exporter) ring() {
+	select {
+	case x.bell <- struct{}{}:
+	default: // it rings already
+	}
+}
+
+// reserve takes a place for a job. The error is a 429; otherwise queue or release must follow.
+func (x *exporter) reserve() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	open := x.reserved
+	for _, j := range x.jobs {
+		if !j.over() {
+			open++
+		}
+	}
+	if open >= maxOpenExports || len(x.jobs)+x.reserved >= maxExports {
+		return failf(http.StatusTooManyRequests, "Too many exports, try again later").retryAfter(time.Minute)
+	}
+	x.reserved++
+	return nil
+}
+
+func (x *exporter) release() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.reserved--
+}
+
+// queue hands a job over to the worker. When it returns nil the job is on the disk.
+func (x *exporter) queue(j *exportJob) error {
+	err := x.store.save(j)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.reserved--
+	if err != nil {
+		return err
+	}
+	x.jobs[j.ID] = j
+	x.ring()
+	return nil
+}
+
+// open returns the file of a finished job by the name it was given out under; false: there is none.
+func (x *exporter) open(name string) (f *os.File, id string, ok bool, err error) {
+	const idLength = 36
+	if len(name) != 2*idLength+1 || name[idLength] != '-' {
+		return nil, "", false, nil
+	}
+	x.mu.Lock()
+	j := x.jobs[name[:idLength]]
+	ok = j != nil && j.hasFile(x.now()) && subtle.ConstantTimeCompare([]byte(j.Secret), []byte(name[idLength+1:])) == 1
+	if ok {
+		id = j.ID
+	}
+	x.mu.Unlock()
+	if !ok {
+		return nil, "", false, nil
+	}
+	f, err = os.Open(x.store.path(id, logsFile))
+	if err != nil {
+		return nil, "", false, fmt.Errorf("open export: %w", err)
+	}
+	return f, id, true, nil
+}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -289,128 +288,6 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
-}
-
-func TestExportSurvivesARestart(t *testing.T) {
-	b := newBox(t, "fixture-quay.jsonl", func(o *Options) {
-		allowLoopback(o)
-		o.ExportRetryDelay = time.Hour
-	})
-	c := newCallbackReceiver(t)
-	c.replies = []int{500}
-	id := b.order("/api/v1/organization/admin/exportlogs", `{"callback_url":"`+c.url+`","starttime":"2025-03-04"}`)
-	b.until(id, "tried once", func(j *exportJob) bool { return !j.Callback.Next.IsZero() })
-	first := b.job(id)
-	b.tweak = allowLoopback // its short delay makes the long one void
-	b.restart()
-	j := b.until(id, "over", over)
-	if got := c.messages(t); len(got) != 2 || got[1].Status != exportSuccess || j.Callback.Attempts != 2 || *got[1].URL != first.url() {
-		t.Errorf("after a restart: %+v, %d attempts, want one more message", got, j.Callback.Attempts)
-	}
-	b.restart()
-	time.Sleep(100 * time.Millisecond)
-	if got := c.messages(t); len(got) != 2 {
-		t.Errorf("%d messages after another restart, want no more than 2", len(got))
-	}
-	if r := b.do("GET", "/exportedlogs/"+id+"-"+j.Secret, ""); r.status != 200 || !strings.HasSuffix(r.body, "{\"terminator\":true}]}\n") {
-		t.Errorf("download after two restarts = %d", r.status)
-	}
-}
-
-// TestExportSurvivesAKill leaves the directory as a process leaves it that is killed at one point or another.
-func TestExportSurvivesAKill(t *testing.T) {
-	var logged lockedBuffer
-	b := newBox(t, "fixture-quay.jsonl", func(o *Options) {
-		allowLoopback(o)
-		o.Logger = slog.New(slog.NewTextHandler(&logged, nil))
-	})
-	c := newCallbackReceiver(t)
-	body := `{"callback_url":"` + c.url + `","starttime":"2025-03-04"}`
-	queued, lost, torn := b.order("/api/v1/organization/admin/exportlogs", body), b.order("/api/v1/organization/admin/exportlogs", body), b.order("/api/v1/user/exportlogs", body)
-	var whole *exportJob
-	for _, id := range []string{queued, lost, torn} {
-		whole = b.until(id, "over", over)
-	}
-	b.stop()
-	store := b.server.exports.store
-	again := func(id string, change func(*exportJob)) {
-		j, err := store.read(id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		change(j)
-		if err := store.save(j); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(store.dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	again(queued, func(j *exportJob) { // killed while the file was written
-		j.State, j.Result, j.Ended, j.Callback.Sent, j.Callback.Attempts = exportQueued, "", time.Time{}, false, 0
-	})
-	if err := os.Remove(store.path(queued, logsFile)); err != nil {
-		t.Fatal(err)
-	}
-	put(queued+logsFile+halfFile, `{"export_id":"half`)
-	put(queued+jobFile+halfFile, `{"ver`)
-	again(lost, func(j *exportJob) { j.State, j.Callback.Sent = exportNotifying, false }) // killed before it was noted
-	text, err := os.ReadFile(store.path(torn, jobFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(torn+jobFile, string(text[:len(text)/2]))
-	put(whole.Secret+logsFile, "nobody's")
-	c.mu.Lock()
-	c.bodies = nil
-	c.mu.Unlock()
-	b.start()
-	b.until(queued, "over", over)
-	b.until(lost, "over", over)
-	told := map[string]int{}
-	for _, m := range c.messages(t) {
-		told[m.ExportID]++
-	}
-	if len(told) != 2 || told[queued] != 1 || told[lost] != 1 {
-		t.Errorf("told after the kill: %v, want each once", told)
-	}
-	if b.job(torn) != nil || !strings.Contains(logged.String(), "export job set aside") || !strings.Contains(logged.String(), torn+jobFile+badFile) {
-		t.Errorf("torn job is %v, log %s, want it set aside by name", b.job(torn), logged.String())
-	}
-	want := []string{queued + jobFile, queued + logsFile, lost + jobFile, lost + logsFile, torn + jobFile + badFile}
-	slices.Sort(want)
-	if got := b.exportFiles(); !slices.Equal(got, want) {
-		t.Errorf("files %v, want %v", got, want)
-	}
-}
-
-func TestExportJobFileCutAtEveryByte(t *testing.T) {
-	b := newBox(t, "fixture-quay.jsonl", nil)
-	id := b.order("/api/v1/organization/admin/exportlogs", `{}`)
-	b.until(id, "over", over)
-	b.stop()
-	store := b.server.exports.store
-	whole, err := os.ReadFile(store.path(id, jobFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n := range len(whole) - 2 { // without its last line's end it is whole
-		if err := os.WriteFile(store.path(id, jobFile), whole[:n], 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if j, err := store.read(id); err == nil {
-			t.Fatalf("cut at byte %d: %+v, want an error", n, j)
-		}
-	}
-	if _, err := store.read("00000000-0000-4000-8000-000000000000"); err == nil || !strings.Contains(err.Error(), fs.ErrNotExist.Error()) && !os.IsNotExist(err) {
-		t.Errorf("read of no job = %v", err)
-	}
-	if err := os.WriteFile(store.path(id, jobFile), whole, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	b.start()
 }
 
 func TestExportsAreBounded(t *testing.T) {

@@ -30,9 +30,12 @@ func (x *exporter) run(ctx context.Context) {
 
 // next returns the job whose step is due, the longest waiting first, or how long until one is; 0: there is none.
 func (x *exporter) next() (*exportJob, time.Duration) {
-	now := x.now()
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if len(x.jobs) == 0 {
+		return nil, 0
+	}
+	now := x.now()
 	var first *exportJob
 	var at time.Time
 	for _, j := range x.jobs {
@@ -43,9 +46,6 @@ func (x *exporter) next() (*exportJob, time.Duration) {
 		if first == nil || due.Before(at) {
 			first, at = j, due
 		}
-	}
-	if first == nil {
-		return nil, 0
 	}
 	if wait := at.Sub(now); wait > 0 {
 		return nil, wait

@@ -55,6 +55,9 @@ func imageOf(f *format.Fields) imageName {
 		ref = f.ObjName.String()
 	}
 	named := parseImage(ref)
+	if isImage && named.tag == "" {
+		named.tag = parseImage(f.ObjID.String()).tag // Docker names a pulled image without its tag
+	}
 	if repo := f.Repo.String(); repo != "" {
 		named.repo = repo
 	} else if !isImage {

@@ -204,7 +204,7 @@ type reply struct {
 	took   time.Duration
 }
 
-// do sends one request; headers are alternating names and values.
+// do sends one request and holds the answer to openapi.yaml; headers are alternating names and values.
 func (b *box) do(method, path, body string, headers ...string) reply {
 	b.t.Helper()
 	req, err := http.NewRequest(method, b.url+path, strings.NewReader(body))
@@ -228,7 +228,9 @@ func (b *box) do(method, path, body string, headers ...string) reply {
 	if err != nil {
 		b.t.Fatalf("%s %s: read answer: %v", method, path, err)
 	}
-	return reply{res.StatusCode, res.Header, string(data), time.Since(began)}
+	got := reply{res.StatusCode, res.Header, string(data), time.Since(began)}
+	b.hold(method, path, got)
+	return got
 }
 
 // cookie logs a user of the contract cases in and returns the Cookie header's value.

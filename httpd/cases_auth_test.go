@@ -109,7 +109,7 @@ func (c *callbackReceiver) check(run *caseRun, want *caseCallback) []string {
 			if json.Unmarshal([]byte(body), &m) != nil || m.Status != "success" {
 				continue
 			}
-			diffs := matchJSON(run.resolve(want.JSON), body, false)
+			diffs := append(matchJSON(run.resolve(want.JSON), body, false), againstSchema(run.t, "QuayCallback", body)...)
 			if u, err := url.Parse(m.URL); want.Download != nil && err == nil {
 				got := run.do("GET", u.RequestURI(), "")
 				diffs = append(diffs, matchJSON(run.resolve(want.Download.JSON), got.body, false)...)

@@ -44,6 +44,9 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 	if int64(len(r.URL.RawQuery)) > s.limits.query {
 		return failf(http.StatusRequestURITooLong, "Query string is longer than %d bytes", s.limits.query)
 	}
+	if path := r.URL.EscapedPath(); int64(len(path)) > s.limits.query {
+		return failf(http.StatusRequestURITooLong, "Path is longer than %d bytes", s.limits.query)
+	}
 	if r.ContentLength > s.limits.body {
 		return failf(http.StatusRequestEntityTooLarge, "Body is larger than %d bytes", s.limits.body)
 	}

@@ -2,7 +2,7 @@ package httpd
 
 import "net/http"
 
-// nativeDialect is what belongs to no vendor: health, readiness, metrics, and every path nobody owns.
+// nativeDialect is what belongs to no vendor: health, readiness, metrics, the description of the API, and every path nobody owns.
 func nativeDialect(s *Server) *dialect {
 	return &dialect{
 		name:   "native",
@@ -11,6 +11,7 @@ func nativeDialect(s *Server) *dialect {
 		routes: []route{
 			{method: http.MethodGet, path: "/healthz", handler: s.healthz},
 			{method: http.MethodGet, path: "/readyz", handler: s.readyz},
+			{method: http.MethodGet, path: "/openapi.yaml", handler: s.openapi},
 			{method: http.MethodGet, path: "/metrics", handler: func(w http.ResponseWriter, r *request) error {
 				s.metrics.handler.ServeHTTP(w, r.Request)
 				return nil

@@ -77,7 +77,7 @@ func (p *Program) root() *cobra.Command {
 		Use:   "shiplog",
 		Short: "The logbook of a container host",
 		Long: `shiplog keeps what Docker and Incus do on a box, and what is done to them, in plain
-JSONL files, and answers questions about it over the Container Station API.
+JSONL files, and answers questions about it as five vendors' log APIs do.
 
 Every flag can be given in the environment: --data as SHIPLOG_DATA, --sync-interval as
 SHIPLOG_SYNC_INTERVAL.`,
@@ -99,6 +99,8 @@ SHIPLOG_SYNC_INTERVAL.`,
 		p.recordCommand(),
 		p.accountCommand(),
 		p.userCommand(),
+		p.tokenCommand(),
+		p.keyCommand(),
 		p.sealCommand(),
 		p.versionCommand(),
 	)

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -29,8 +28,10 @@ import (
 //     started in this order; stopped: agent, writer, index, server
 type daemon struct {
 	dir, listen, indexDir, rootForm string
+	project                         string
 	journalListen                   string // address of the journal API alone; empty: none
 	hosts                           []string
+	exports                         exportFlags
 
 	log      *slog.Logger
 	writer   *format.Writer // nil: read-only
@@ -50,7 +51,9 @@ func (d *daemon) flags(cmd *cobra.Command) {
 	flags.StringVar(&d.listen, "listen", defaultListen, "`address` to serve on; port 0 takes a free one")
 	flags.StringVar(&d.journalListen, "journal-listen", "", "second `address`, for the OpenStack journal API alone, as 127.0.0.1:9360; default none")
 	flags.StringSliceVar(&d.hosts, "host", nil, "host `names` that clients may use, besides addresses, localhost and the host's own name (comma list)")
+	flags.StringVar(&d.project, "default-project", "default", "`id` of the project of records that name none, as all of the engines'")
 	choiceFlag(flags, &d.rootForm, "qnap-root-event-format", "", "form of event messages under /api/v1", "v1", "v2")
+	d.exports.add(cmd)
 }
 
 // logger writes to stderr; the journal has its own clock.
@@ -168,24 +171,6 @@ func closeAll(all []net.Listener) (err error) {
 	return err
 }
 
-// server makes the HTTP server.
-func (d *daemon) server() (*httpd.Server, error) {
-	version, _ := buildVersion()
-	return httpd.New(httpd.Options{
-		Index:               d.index,
-		Accounts:            d.accounts,
-		Append:              d.appendFunc(),
-		Inspect:             d.inspectFunc(),
-		List:                d.listFunc(),
-		Ready:               d.notReady,
-		Hosts:               d.hosts,
-		QNAPRootEventFormat: d.rootForm,
-		Collectors:          []prometheus.Collector{newMetrics(d)},
-		Version:             version,
-		Logger:              d.log,
-	})
-}
-
 // stages lists what runs, in the order in which it stops. Of listeners the first is for all dialects, a second
 // for the journal.
 func (d *daemon) stages(server *httpd.Server, listeners []net.Listener) []stage {
@@ -228,56 +213,6 @@ func (d *daemon) socket(ctx context.Context) error {
 func (d *daemon) catchUp() error {
 	if ok, why := d.index.Ready(); !ok {
 		d.log.Warn("the index is not complete; the next start goes on with it", "reasons", why)
-	}
-	return nil
-}
-
-func (d *daemon) appendFunc() func(context.Context, ...*format.Record) error {
-	switch {
-	case d.writer != nil:
-		return d.writer.Append
-	case d.remote != "":
-		return func(ctx context.Context, recs ...*format.Record) error {
-			for _, r := range recs {
-				seq, err := agent.SendRecord(ctx, d.remote, format.AppendLine(nil, r))
-				if err != nil {
-					return err
-				}
-				r.Seq = seq
-			}
-			return nil
-		}
-	}
-	return nil
-}
-
-func (d *daemon) inspectFunc() func(context.Context, string, string) (format.Container, error) {
-	switch {
-	case d.agent != nil:
-		return d.agent.Inspect
-	case d.demo != nil:
-		return d.demo.inspect
-	}
-	return nil
-}
-
-func (d *daemon) listFunc() func(context.Context) ([]format.Container, error) {
-	switch {
-	case d.agent != nil:
-		return d.agent.List
-	case d.demo != nil:
-		return d.demo.list
-	}
-	return nil
-}
-
-// notReady gives the writer's reasons why what happens now is not in the answers.
-func (d *daemon) notReady() []string {
-	if d.writer == nil {
-		return nil
-	}
-	if s := d.writer.Stats(); s.State != format.StateOK {
-		return []string{fmt.Sprintf("nothing can be written (%s): %s", s.State, s.Reason)}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -80,4 +81,32 @@ func (c *choice) Set(s string) error {
 		}
 	}
 	return fmt.Errorf("%q unknown (%s)", s, strings.Join(c.words, ", "))
+}
+
+// choices is a flag that can be given again and takes a comma list, each item one of a few words.
+type choices struct {
+	value *[]string
+	words []string
+}
+
+// choicesFlag adds a flag --name of which each item is one of words; left out it has no item.
+func choicesFlag(flags *pflag.FlagSet, value *[]string, name, usage string, words ...string) {
+	flags.Var(&choices{value, words}, name, usage+": "+strings.Join(words, ", ")+"; can be given again")
+}
+
+func (c *choices) String() string { return strings.Join(*c.value, ",") }
+
+func (c *choices) Type() string { return "word" }
+
+func (c *choices) Set(s string) error {
+	for item := range strings.SplitSeq(s, ",") {
+		var one string
+		if err := (&choice{&one, c.words}).Set(item); err != nil {
+			return err
+		}
+		if !slices.Contains(*c.value, one) {
+			*c.value = append(*c.value, one)
+		}
+	}
+	return nil
 }

@@ -55,10 +55,8 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 	case "yesterday":
 		return midnight.AddDate(0, 0, -1), nil
 	}
-	for _, layout := range timeLayouts {
-		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
-			return t, nil
-		}
+	if t, ok := parseDate(s, now.Location()); ok {
+		return t, nil
 	}
 	if t, ok := parseEpoch(strings.TrimPrefix(s, "@")); ok {
 		return t, nil
@@ -105,4 +103,39 @@ func parseSpan(s string) (time.Duration, bool) {
 		return 0, false
 	}
 	return sum + d, true
+}
+
+// until is a point in time to come on the command line: a span from now, or a date.
+type until struct {
+	t   *time.Time
+	now func() time.Time
+}
+
+func (u until) String() string { return when(u).String() }
+
+func (u until) Type() string { return "time" }
+
+func (u until) Set(s string) error {
+	now := u.now()
+	t := now
+	if d, ok := parseSpan(strings.TrimSpace(s)); ok {
+		t = now.Add(d)
+	} else if t, ok = parseDate(s, now.Location()); !ok {
+		return fmt.Errorf("time %q not understood (90d, 12h, 2027-01-31, \"2027-01-31 14:00\", RFC 3339)", s)
+	}
+	if !t.After(now) {
+		return fmt.Errorf("time %q is not in the future", s)
+	}
+	*u.t = t
+	return nil
+}
+
+// parseDate reads one of timeLayouts, in the zone loc when it names none.
+func parseDate(s string, loc *time.Location) (time.Time, bool) {
+	for _, layout := range timeLayouts {
+		if t, err := time.ParseInLocation(layout, strings.TrimSpace(s), loc); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
 }

@@ -139,12 +139,7 @@ func passwordFlag(cmd *cobra.Command, file *string) {
 // standard input. It is never a flag's value, where every process of the box could read it.
 func (p *Program) password(file string) (string, error) {
 	if file != "" && file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return "", err
-		}
-		defer f.Close()
-		return firstLine(f)
+		return lineOf(file, "password")
 	}
 	if in, ok := p.Stdin.(*os.File); ok && file == "" && isTerminal(in) {
 		first, err := p.ask(in, "Password: ")
@@ -160,7 +155,7 @@ func (p *Program) password(file string) (string, error) {
 		}
 		return first, nil
 	}
-	return firstLine(p.Stdin)
+	return firstLine(p.Stdin, "password")
 }
 
 func (p *Program) ask(in *os.File, prompt string) (string, error) {
@@ -173,13 +168,24 @@ func (p *Program) ask(in *os.File, prompt string) (string, error) {
 	return string(b), err
 }
 
-func firstLine(r io.Reader) (string, error) {
+// lineOf reads what is called what from the first line of a file.
+func lineOf(file, what string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return firstLine(f, what)
+}
+
+// firstLine reads what is called what from the first line of r.
+func firstLine(r io.Reader, what string) (string, error) {
 	line, err := bufio.NewReader(io.LimitReader(r, 4096)).ReadString('\n')
 	if err != nil && err != io.EOF {
-		return "", fmt.Errorf("read password: %w", err)
+		return "", fmt.Errorf("read %s: %w", what, err)
 	}
 	if line = strings.TrimRight(line, "\r\n"); line == "" {
-		return "", errors.New("the password is empty")
+		return "", fmt.Errorf("the %s is empty", what)
 	}
 	return line, nil
 }

@@ -75,6 +75,9 @@ func (r *run) inQNAP(t *testing.T, began time.Time, id string) {
 		states := map[string]bool{}
 		for _, m := range r.b.events(t, prefix) {
 			name := m.member("container") + m.member("name")
+			if m.member("id") == id {
+				name = "fivefold" // the second version does not name what is destroyed
+			}
 			states[name+" "+m.member("state")+m.member("action")] = true
 		}
 		for _, want := range []string{"localhost:5000/lgsd/diamond successdownload", "fivefold destroy", "ifivefold stop"} {

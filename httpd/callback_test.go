@@ -102,93 +102,102 @@ func trap(t *testing.T) (port string, touched func() int) {
 	}
 }
 
+// What is wrong with a callback URL, as the answer says it.
+const (
+	badURL         = "Invalid callback URL"
+	badScheme      = "Invalid URL scheme: only http and https are allowed"
+	badCredentials = "URLs with embedded credentials are not allowed"
+)
+
+var callbackLAN = []string{"192.168.0.0/16", "NAS.local", "fd00::1", "::ffff:10.1.0.0/112"}
+
+var callbackURLs = map[string]struct {
+	url     string
+	allowed []string
+	want    string // "": allowed
+}{
+	"a public address":                      {"http://93.184.216.34/cb", nil, ""},
+	"a public IPv6 address":                 {"https://[2606:2800:220:1:248:1893:25c8:1946]:8443/cb?x=y", nil, ""},
+	"a name":                                {"https://hooks.example.com/cb", nil, ""},
+	"a name with a dot at the end":          {"https://hooks.example.com./cb", nil, ""},
+	"a scheme in capitals":                  {"HTTP://hooks.example.com", nil, ""},
+	"ftp":                                   {"ftp://hooks.example.com/", nil, badScheme},
+	"file":                                  {"file:///etc/passwd", nil, badScheme},
+	"gopher":                                {"gopher://127.0.0.1:6379/_x", nil, badScheme},
+	"no scheme":                             {"hooks.example.com/cb", nil, badScheme},
+	"two slashes only":                      {"//hooks.example.com/cb", nil, badScheme},
+	"an opaque URL":                         {"http:hooks.example.com", nil, badURL},
+	"no host":                               {"http:///cb", nil, badURL},
+	"a port without a host":                 {"http://:80/cb", nil, badURL},
+	"a user":                                {"http://user@hooks.example.com/", nil, badCredentials},
+	"a user and a password":                 {"http://u:p@hooks.example.com/", nil, badCredentials},
+	"an empty user":                         {"http://@127.0.0.1/", nil, badCredentials},
+	"credentials for an allowed host":       {"http://u:p@192.168.1.1/", callbackLAN, badCredentials},
+	"a scheme that an allowed host has not": {"ftp://192.168.1.1/", callbackLAN, badScheme},
+	"loopback":                              {"http://127.0.0.1/cb", nil, badURL},
+	"loopback, another":                     {"http://127.255.1.2:8080/cb", nil, badURL},
+	"IPv6 loopback":                         {"http://[::1]/cb", nil, badURL},
+	"mapped loopback":                       {"http://[::ffff:127.0.0.1]/cb", nil, badURL},
+	"mapped loopback in hex":                {"http://[::ffff:7f00:1]/cb", nil, badURL},
+	"compatible loopback":                   {"http://[::127.0.0.1]/cb", nil, badURL},
+	"NAT64 loopback":                        {"http://[64:ff9b::7f00:1]/cb", nil, badURL},
+	"6to4 loopback":                         {"http://[2002:7f00:1::]/cb", nil, badURL},
+	"Teredo":                                {"http://[2001:0:7f00:1::]/cb", nil, badURL},
+	"decimal":                               {"http://2130706433/cb", nil, badURL},
+	"hex":                                   {"http://0x7f000001/cb", nil, badURL},
+	"hex in parts":                          {"http://0x7f.0.0.0x1/cb", nil, badURL},
+	"octal":                                 {"http://0177.0.0.1/cb", nil, badURL},
+	"octal in one":                          {"http://017700000001/cb", nil, badURL},
+	"short":                                 {"http://127.1/cb", nil, badURL},
+	"full width digits":                     {"http://１２７.０.０.１/cb", nil, badURL},
+	"escaped digits":                        {"http://%31%32%37.0.0.1/cb", nil, badURL},
+	"a dot at the end of an address":        {"http://127.0.0.1./cb", nil, badURL},
+	"unspecified":                           {"http://0.0.0.0/cb", nil, badURL},
+	"unspecified IPv6":                      {"http://[::]/cb", nil, badURL},
+	"private 10":                            {"http://10.1.2.3/cb", nil, badURL},
+	"private 172":                           {"http://172.31.255.255/cb", nil, badURL},
+	"beside private 172":                    {"http://172.32.0.1/cb", nil, ""},
+	"private 192":                           {"http://192.168.1.1/cb", nil, badURL},
+	"carrier NAT":                           {"http://100.64.0.1/cb", nil, badURL},
+	"metadata of a cloud":                   {"http://169.254.169.254/latest/meta-data", nil, badURL},
+	"benchmarks":                            {"http://198.19.0.1/", nil, badURL},
+	"documentation":                         {"http://203.0.113.1/", nil, badURL},
+	"documentation IPv6":                    {"http://[2001:db8::1]/", nil, badURL},
+	"multicast":                             {"http://224.0.0.1/", nil, badURL},
+	"broadcast":                             {"http://255.255.255.255/", nil, badURL},
+	"reserved":                              {"http://240.0.0.1/", nil, badURL},
+	"link-local IPv6":                       {"http://[fe80::1]/", nil, badURL},
+	"link-local with a zone":                {"http://[fe80::1%25eth0]/", nil, badURL},
+	"unique local":                          {"http://[fd00::2]/", nil, badURL},
+	"multicast IPv6":                        {"http://[ff02::1]/", nil, badURL},
+	"localhost":                             {"http://localhost/", nil, badURL},
+	"localhost in capitals":                 {"http://LOCALHOST:80/", nil, badURL},
+	"localhost with a dot":                  {"http://localhost./", nil, badURL},
+	"below localhost":                       {"http://x.localhost/", nil, badURL},
+	"mDNS":                                  {"http://nas2.local/", nil, badURL},
+	"internal":                              {"http://metadata.google.internal/", nil, badURL},
+	"a backslash":                           {`http://hooks.example.com\@127.0.0.1/`, nil, badURL},
+	"a line break":                          {"http://hooks.example.com/\r\nX: y", nil, badURL},
+	"a space":                               {"http://hooks.example.com/ HTTP/1.1", nil, badURL},
+	"a NUL":                                 {"http://hooks.example.com\x00.local/", nil, badURL},
+	"port 0":                                {"http://hooks.example.com:0/", nil, badURL},
+	"a port too large":                      {"http://hooks.example.com:65536/", nil, badURL},
+	"the port of a mail server":             {"http://hooks.example.com:25/", nil, badURL},
+	"no port after the colon":               {"http://hooks.example.com:/", nil, badURL},
+	"too long":                              {"http://hooks.example.com/" + strings.Repeat("x", maxCallbackURL), nil, badURL},
+	"an allowed network":                    {"http://192.168.1.1:9000/cb", callbackLAN, ""},
+	"an allowed network, mapped":            {"http://[::ffff:192.168.1.1]/cb", callbackLAN, ""},
+	"a network allowed as mapped":           {"http://10.1.2.3/cb", callbackLAN, ""},
+	"beside an allowed network":             {"http://10.2.0.1/cb", callbackLAN, badURL},
+	"an allowed name":                       {"http://nas.local:5000/cb", callbackLAN, ""},
+	"a name below an allowed one":           {"http://x.nas.local/cb", callbackLAN, badURL},
+	"an allowed address":                    {"http://[fd00::1]/cb", callbackLAN, ""},
+	"beside an allowed address":             {"http://[fd00::2]/cb", callbackLAN, badURL},
+}
+
 func TestCallbackURL(t *testing.T) {
 	_, dns := newDNS(t, "93.184.216.34")
-	const bad, scheme, credentials = "Invalid callback URL", "Invalid URL scheme: only http and https are allowed", "URLs with embedded credentials are not allowed"
-	lan := []string{"192.168.0.0/16", "NAS.local", "fd00::1", "::ffff:10.1.0.0/112"}
-	for name, row := range map[string]struct {
-		url     string
-		allowed []string
-		want    string // "": allowed
-	}{
-		"a public address":                      {"http://93.184.216.34/cb", nil, ""},
-		"a public IPv6 address":                 {"https://[2606:2800:220:1:248:1893:25c8:1946]:8443/cb?x=y", nil, ""},
-		"a name":                                {"https://hooks.example.com/cb", nil, ""},
-		"a name with a dot at the end":          {"https://hooks.example.com./cb", nil, ""},
-		"a scheme in capitals":                  {"HTTP://hooks.example.com", nil, ""},
-		"ftp":                                   {"ftp://hooks.example.com/", nil, scheme},
-		"file":                                  {"file:///etc/passwd", nil, scheme},
-		"gopher":                                {"gopher://127.0.0.1:6379/_x", nil, scheme},
-		"no scheme":                             {"hooks.example.com/cb", nil, scheme},
-		"two slashes only":                      {"//hooks.example.com/cb", nil, scheme},
-		"an opaque URL":                         {"http:hooks.example.com", nil, bad},
-		"no host":                               {"http:///cb", nil, bad},
-		"a port without a host":                 {"http://:80/cb", nil, bad},
-		"a user":                                {"http://user@hooks.example.com/", nil, credentials},
-		"a user and a password":                 {"http://u:p@hooks.example.com/", nil, credentials},
-		"an empty user":                         {"http://@127.0.0.1/", nil, credentials},
-		"credentials for an allowed host":       {"http://u:p@192.168.1.1/", lan, credentials},
-		"a scheme that an allowed host has not": {"ftp://192.168.1.1/", lan, scheme},
-		"loopback":                              {"http://127.0.0.1/cb", nil, bad},
-		"loopback, another":                     {"http://127.255.1.2:8080/cb", nil, bad},
-		"IPv6 loopback":                         {"http://[::1]/cb", nil, bad},
-		"mapped loopback":                       {"http://[::ffff:127.0.0.1]/cb", nil, bad},
-		"mapped loopback in hex":                {"http://[::ffff:7f00:1]/cb", nil, bad},
-		"compatible loopback":                   {"http://[::127.0.0.1]/cb", nil, bad},
-		"NAT64 loopback":                        {"http://[64:ff9b::7f00:1]/cb", nil, bad},
-		"6to4 loopback":                         {"http://[2002:7f00:1::]/cb", nil, bad},
-		"Teredo":                                {"http://[2001:0:7f00:1::]/cb", nil, bad},
-		"decimal":                               {"http://2130706433/cb", nil, bad},
-		"hex":                                   {"http://0x7f000001/cb", nil, bad},
-		"hex in parts":                          {"http://0x7f.0.0.0x1/cb", nil, bad},
-		"octal":                                 {"http://0177.0.0.1/cb", nil, bad},
-		"octal in one":                          {"http://017700000001/cb", nil, bad},
-		"short":                                 {"http://127.1/cb", nil, bad},
-		"full width digits":                     {"http://１２７.０.０.１/cb", nil, bad},
-		"escaped digits":                        {"http://%31%32%37.0.0.1/cb", nil, bad},
-		"a dot at the end of an address":        {"http://127.0.0.1./cb", nil, bad},
-		"unspecified":                           {"http://0.0.0.0/cb", nil, bad},
-		"unspecified IPv6":                      {"http://[::]/cb", nil, bad},
-		"private 10":                            {"http://10.1.2.3/cb", nil, bad},
-		"private 172":                           {"http://172.31.255.255/cb", nil, bad},
-		"beside private 172":                    {"http://172.32.0.1/cb", nil, ""},
-		"private 192":                           {"http://192.168.1.1/cb", nil, bad},
-		"carrier NAT":                           {"http://100.64.0.1/cb", nil, bad},
-		"metadata of a cloud":                   {"http://169.254.169.254/latest/meta-data", nil, bad},
-		"benchmarks":                            {"http://198.19.0.1/", nil, bad},
-		"documentation":                         {"http://203.0.113.1/", nil, bad},
-		"documentation IPv6":                    {"http://[2001:db8::1]/", nil, bad},
-		"multicast":                             {"http://224.0.0.1/", nil, bad},
-		"broadcast":                             {"http://255.255.255.255/", nil, bad},
-		"reserved":                              {"http://240.0.0.1/", nil, bad},
-		"link-local IPv6":                       {"http://[fe80::1]/", nil, bad},
-		"link-local with a zone":                {"http://[fe80::1%25eth0]/", nil, bad},
-		"unique local":                          {"http://[fd00::2]/", nil, bad},
-		"multicast IPv6":                        {"http://[ff02::1]/", nil, bad},
-		"localhost":                             {"http://localhost/", nil, bad},
-		"localhost in capitals":                 {"http://LOCALHOST:80/", nil, bad},
-		"localhost with a dot":                  {"http://localhost./", nil, bad},
-		"below localhost":                       {"http://x.localhost/", nil, bad},
-		"mDNS":                                  {"http://nas2.local/", nil, bad},
-		"internal":                              {"http://metadata.google.internal/", nil, bad},
-		"a backslash":                           {`http://hooks.example.com\@127.0.0.1/`, nil, bad},
-		"a line break":                          {"http://hooks.example.com/\r\nX: y", nil, bad},
-		"a space":                               {"http://hooks.example.com/ HTTP/1.1", nil, bad},
-		"a NUL":                                 {"http://hooks.example.com\x00.local/", nil, bad},
-		"port 0":                                {"http://hooks.example.com:0/", nil, bad},
-		"a port too large":                      {"http://hooks.example.com:65536/", nil, bad},
-		"the port of a mail server":             {"http://hooks.example.com:25/", nil, bad},
-		"no port after the colon":               {"http://hooks.example.com:/", nil, bad},
-		"too long":                              {"http://hooks.example.com/" + strings.Repeat("x", maxCallbackURL), nil, bad},
-		"an allowed network":                    {"http://192.168.1.1:9000/cb", lan, ""},
-		"an allowed network, mapped":            {"http://[::ffff:192.168.1.1]/cb", lan, ""},
-		"a network allowed as mapped":           {"http://10.1.2.3/cb", lan, ""},
-		"beside an allowed network":             {"http://10.2.0.1/cb", lan, bad},
-		"an allowed name":                       {"http://nas.local:5000/cb", lan, ""},
-		"a name below an allowed one":           {"http://x.nas.local/cb", lan, bad},
-		"an allowed address":                    {"http://[fd00::1]/cb", lan, ""},
-		"beside an allowed address":             {"http://[fd00::2]/cb", lan, bad},
-	} {
+	for name, row := range callbackURLs {
 		t.Run(name, func(t *testing.T) {
 			g, err := newCallbackGuard(row.allowed, dns)
 			if err != nil {
@@ -261,8 +270,12 @@ func TestCallbackAnswers(t *testing.T) {
 		"/200": func(http.ResponseWriter, *http.Request) {},
 		"/201": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201) },
 		"/500": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
-		"/302": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:"+port+"/", 302) },
-		"/307": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:"+port+"/", 307) },
+		"/302": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:"+port+"/", http.StatusFound)
+		},
+		"/307": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:"+port+"/", http.StatusTemporaryRedirect)
+		},
 		"/endless": func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				if _, err := w.Write(make([]byte, 1<<16)); err != nil {

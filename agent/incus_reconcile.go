@@ -25,21 +25,38 @@ func (s *incusSource) adopt(l *listing, frames [][]byte, from time.Time) ([]Mapp
 	}
 	was = was.clone()
 	late := map[instanceKey]bool{}
+	b := bounds{min: from, max: l.From}
+	var unseen []change
 	for _, raw := range frames {
 		e, err := decodeIncus(raw)
 		if err != nil || e.life == nil {
 			continue
 		}
+		unseen = append(unseen, was.stopBefore(e, b)...)
 		was.apply(e)
 		if !e.at.Before(l.From) {
 			p := parseIncusPath(e.life.Source)
 			late[instanceKey{orDefault(e.life.Project, p.project, e.project), p.name}] = true
 		}
 	}
-	b := bounds{min: from, max: l.From}
-	changes := was.diff(l.State, b, func(k instanceKey) bool { return late[k] })
+	changes := append(unseen, was.diff(l.State, b, func(k instanceKey) bool { return late[k] })...)
 	s.synthesized(len(changes))
 	return append(out, s.m.synthetic(changes, b)...), len(changes)
+}
+
+// stopBefore is the stop that must have come, unseen, before an instance that was up is said to have started: a
+// daemon that starts again starts at once what ended without it, sooner than it can be asked.
+func (s *incusState) stopBefore(e *incusEvent, b bounds) []change {
+	if e.life.Action != "instance-started" {
+		return nil
+	}
+	p := parseIncusPath(e.life.Source)
+	k := instanceKey{orDefault(e.life.Project, p.project, e.project), p.name}
+	i := s.Instances[k]
+	if i == nil || i.Status != "Running" && i.Status != "Frozen" || !e.at.After(i.Used) {
+		return nil
+	}
+	return []change{{at: b.clamp(e.at.Add(-time.Millisecond)), action: "instance-stopped", source: "/1.0/instances/" + k.name, key: k}}
 }
 
 // attach takes over the operations that are under way, and drops those that ended unseen.

@@ -165,6 +165,38 @@ func TestIncusEventsBetweenStreamAndListingAreNotDoubled(t *testing.T) {
 	}
 }
 
+// A daemon that was killed starts what died meanwhile as soon as it is up: its word of the start comes before
+// the listing, which shows the instance running, as it was before.
+func TestIncusStartOfWhatWasRunningTellsTheStop(t *testing.T) {
+	start := time.Now().Add(-time.Hour)
+	f := newFakeIncus(t)
+	f.instances = []api.InstanceFull{instance("web", "Running", start), instance("db", "Running", start)}
+	f.up()
+	w := watchIncus(t, f, t.TempDir())
+	w.sees("Container engine incus connected")
+	f.down()
+	w.sees("Container engine incus disconnected")
+	f.set(func(f *fakeIncus) {
+		f.onList = func(f *fakeIncus) {
+			now := time.Now()
+			f.send(lifecycle(now, "started", "web"))
+			f.set(func(f *fakeIncus) {
+				f.instances = []api.InstanceFull{instance("web", "Running", now), instance("db", "Running", start)}
+			})
+			time.Sleep(50 * time.Millisecond)
+		}
+	})
+	f.up()
+	waitFor(t, "the second connection", func() bool { return len(w.records("engine.connected")) == 2 })
+	w.sees("Start container (lxc, web)")
+	got := w.messages()
+	got = slices.DeleteFunc(got, func(m string) bool { return !strings.HasSuffix(m, "(lxc, web)") && !strings.HasSuffix(m, "(lxc, db)") })
+	want := []string{"Stop container (lxc, web)", "Start container (lxc, web)"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("lines differ (-want +got):\n%s", diff)
+	}
+}
+
 func TestIncusStateIsRebuiltFromTheLog(t *testing.T) {
 	start := time.Now().Add(-time.Hour)
 	f := newFakeIncus(t)

@@ -13,7 +13,10 @@ import (
 	"time"
 )
 
-const password = "bench-password"
+const (
+	password = "bench-password"
+	token    = "bench-token" // of a reader in all dialects that take one
+)
 
 // bench is one run.
 type bench struct {
@@ -88,7 +91,8 @@ func (b *bench) load(records string) error {
 		return err
 	}
 	accounts := filepath.Join(b.dir, "accounts.json")
-	text := fmt.Sprintf(`{"qnap_users": [{"name": "admin", "password": %q, "admin": true}]}`, password)
+	text := fmt.Sprintf(`{"qnap_users": [{"name": "admin", "password": %q, "admin": true}], "tokens": [
+		{"token": %q, "user": "admin", "project": "default", "roles": ["reader"], "scopes": ["super:user"]}]}`, password, token)
 	if err := os.WriteFile(accounts, []byte(text), 0o600); err != nil {
 		return err
 	}

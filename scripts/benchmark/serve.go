@@ -40,6 +40,14 @@ func (b *bench) questions() []question {
 		{name: "12 hex without a hit", path: api + "/log?text=68a6eb33c3d6", limit: "8 ms"},
 		{name: "common substring", path: api + "/log?text=start"},
 		{name: "latest 20 events", path: api + "/event"},
+		{name: "Quay: latest 20 of a user", path: "/api/v1/user/logs?starttime=10/01/2026&endtime=10/31/2026"},
+		{name: "Quay: a month by day", path: "/api/v1/user/aggregatelogs?starttime=10/01/2026&endtime=10/30/2026"},
+		{name: "HSS: latest 10 and total", path: "/v5/default/container/image/events"},
+		{name: "HSS: one user in a day", path: fmt.Sprintf("/v5/default/container/image/events?user_name=user16&start_time=%d000&end_time=%d999", day, day+86399)},
+		{name: "HSS: deep offset", path: fmt.Sprintf("/v5/default/container/image/events?offset=%d&limit=200", b.n/2)},
+		{name: "AOS: latest 20", path: "/v1/journal/?limit=20"},
+		{name: "AOS: count of a user", path: "/v1/journal/count?user_name=user16"},
+		{name: "AOS: message in a day", path: "/v1/journal/?limit=20&message__contains=start&event_time__gte=2026-10-15&event_time__lt=2026-10-16"},
 	}
 }
 
@@ -91,7 +99,7 @@ func login(base string) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Jar: jar, Timeout: 5 * time.Minute}
+	client := &http.Client{Jar: jar, Timeout: 5 * time.Minute, Transport: bearer{http.DefaultTransport}}
 	resp, err := client.Post(base+api+"/login", "application/json",
 		strings.NewReader(fmt.Sprintf(`{"username": "admin", "password": %q}`, password)))
 	if err != nil {
@@ -102,6 +110,16 @@ func login(base string) (*http.Client, error) {
 		return nil, errors.New("login: " + resp.Status)
 	}
 	return client, nil
+}
+
+// bearer names the asker in the ways of the dialects that know no sessions.
+type bearer struct{ http.RoundTripper }
+
+func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("X-Auth-Token", token)
+	return b.RoundTripper.RoundTrip(r)
 }
 
 // get reads an answer to its end and throws it away.

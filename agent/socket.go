@@ -27,7 +27,8 @@ const (
 )
 
 // socketServer takes records from programs on the box: one JSON record per line in, for each one line
-// {"seq":N} or {"error":"..."} out, in the same order. A record is answered after it is on the disk.
+// {"seq":N} or {"error":"..."} out, in the same order. A record is answered after it is on the disk. An error that
+// ends by itself has "state" too: busy, full or read-only.
 type socketServer struct {
 	out      Appender
 	log      *slog.Logger
@@ -88,7 +89,7 @@ func (s *socketServer) accept(ctx context.Context, ln *socketListener) error {
 		case s.slots <- struct{}{}:
 		default:
 			_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-			_, _ = conn.Write(errorReply(fmt.Errorf("%d clients are connected already; try again", maxClients)))
+			_, _ = conn.Write(errorReply(fmt.Errorf("%w: %d clients are connected already; try again", ErrBusy, maxClients)))
 			conn.Close()
 			continue
 		}
@@ -154,7 +155,7 @@ func lineError(err error, got int, stopping bool) error {
 	case got == 0:
 		return nil
 	case stopping:
-		return errors.New("shiplog is stopping; the record is not stored")
+		return fmt.Errorf("%w: shiplog is stopping; the record is not stored", ErrBusy)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return errors.New("line not finished in time; the record is not stored")
 	}
@@ -186,7 +187,14 @@ func seqReply(seq uint64) []byte {
 	return append(strconv.AppendUint([]byte(`{"seq":`), seq, 10), "}\n"...)
 }
 
-func errorReply(err error) []byte { return append(object("error", err.Error()), '\n') }
+func errorReply(err error) []byte {
+	for state, sentinel := range passing {
+		if errors.Is(err, sentinel) {
+			return append(object("error", err.Error(), "state", state), '\n')
+		}
+	}
+	return append(object("error", err.Error()), '\n')
+}
 
 // socketListener is a listener whose file goes with it.
 type socketListener struct {

@@ -14,10 +14,27 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"shiplog/format"
 )
 
 // ErrNoAgent says that no agent serves a socket; the caller may write to the data directory itself.
 var ErrNoAgent = errors.New("no agent is running")
+
+// ErrBusy says that an agent takes nothing now, but soon may.
+var ErrBusy = errors.New("the agent is busy")
+
+// passing are the states in a refusal that end by themselves, and the errors they stand for on both sides.
+var passing = map[string]error{"busy": ErrBusy, format.StateFull: format.ErrFull, format.StateReadOnly: format.ErrReadOnly}
+
+// refusal is an agent's error, word for word.
+type refusal struct {
+	text  string
+	cause error // one of passing, or nil
+}
+
+func (r *refusal) Error() string { return r.text }
+func (r *refusal) Unwrap() error { return r.cause }
 
 // sendLimit bounds SendRecord when its context has no deadline.
 const sendLimit = time.Minute
@@ -26,7 +43,8 @@ const sendLimit = time.Minute
 const maxReply = 64 << 10
 
 // SendRecord gives one record, as JSON text, to the agent that serves path and returns the number it got.
-// It returns after the record is on the disk. ErrNoAgent when nobody serves path.
+// It returns after the record is on the disk. ErrNoAgent when nobody serves path; ErrBusy, format.ErrFull and
+// format.ErrReadOnly when the agent can take nothing now.
 func SendRecord(ctx context.Context, path string, line []byte) (uint64, error) {
 	line = bytes.TrimSpace(line)
 	if bytes.IndexByte(line, '\n') >= 0 {
@@ -59,14 +77,25 @@ func SendRecord(ctx context.Context, path string, line []byte) (uint64, error) {
 	var answer struct {
 		Seq   uint64 `json:"seq"`
 		Error string `json:"error"`
+		State string `json:"state"`
 	}
 	if err := json.Unmarshal(reply, &answer); err != nil {
 		return 0, fmt.Errorf("send record to %s: answer not understood: %w", path, err)
 	}
 	if answer.Error != "" {
-		return 0, errors.New(answer.Error)
+		return 0, &refusal{answer.Error, passing[answer.State]}
 	}
 	return answer.Seq, nil
+}
+
+// Serves tells whether an agent serves path.
+func Serves(ctx context.Context, path string) bool {
+	conn, err := dialSocket(ctx, path)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
 }
 
 // dialSocket connects to path. ErrNoAgent when nobody listens there.

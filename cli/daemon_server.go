@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -45,6 +46,9 @@ func (d *daemon) appendFunc() func(context.Context, ...*format.Record) error {
 		return func(ctx context.Context, recs ...*format.Record) error {
 			for _, r := range recs {
 				seq, err := agent.SendRecord(ctx, d.remote, format.AppendLine(nil, r))
+				if errors.Is(err, agent.ErrNoAgent) || errors.Is(err, agent.ErrBusy) {
+					err = fmt.Errorf("%w: %w", format.ErrReadOnly, err) // until there is one that takes it
+				}
 				if err != nil {
 					return err
 				}
@@ -89,9 +93,13 @@ func (d *daemon) listFunc() func(context.Context) ([]format.Container, error) {
 	return nil
 }
 
-// notReady gives the writer's reasons why what happens now is not in the answers.
+// notReady gives the reasons why what happens now is not in the answers: the writer's, or that the one beside
+// which this process serves is gone.
 func (d *daemon) notReady() []string {
 	if d.writer == nil {
+		if d.remote != "" && !serves(context.Background(), d.remote) {
+			return []string{"nothing can be written: " + agent.ErrNoAgent.Error()}
+		}
 		return nil
 	}
 	if s := d.writer.Stats(); s.State != format.StateOK {

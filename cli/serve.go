@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -47,7 +46,7 @@ func (d *daemon) attach(ctx context.Context) (own string, err error) {
 		return "", err
 	}
 	socket := filepath.Join(d.dir, agent.SocketName)
-	live := listens(ctx, socket)
+	live := serves(ctx, socket)
 	if live {
 		d.remote = socket
 	}
@@ -74,13 +73,9 @@ func (d *daemon) attach(ctx context.Context) (own string, err error) {
 	return own, err
 }
 
-// listens tells whether an agent takes records on socket.
-func listens(ctx context.Context, socket string) bool {
-	dialer := net.Dialer{Timeout: time.Second}
-	c, err := dialer.DialContext(ctx, "unix", socket)
-	if err != nil {
-		return false
-	}
-	c.Close()
-	return true
+// serves tells whether an agent takes records on socket.
+func serves(ctx context.Context, socket string) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	return agent.Serves(ctx, socket)
 }

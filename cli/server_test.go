@@ -207,6 +207,10 @@ func TestServeBesideRunWritesThroughItsSocket(t *testing.T) {
 	s := startServer(t, "serve", "--data", dir)
 	s.want(t, "POST", v2+"/login", "username=admin&password="+run.password, 200)
 	s.want(t, "DELETE", v2+"/log", "", 200, `"records": 0`)
+	s.want(t, "GET", "/readyz", "", 200)
+	run.stop()
+	s.want(t, "DELETE", v2+"/log", "", 503, "cannot be written at the moment")
+	s.want(t, "GET", "/readyz", "", 503, "no agent is running")
 }
 
 func TestServeUsesWhatItMayNotWrite(t *testing.T) {

@@ -43,14 +43,7 @@ func ClientRecord(line []byte, uid int, now time.Time) (*format.Record, error) {
 		r.Category = "system"
 	}
 	defaultActor(r, uid)
-	r.Msg = redactText(r.Msg)
-	r.Args = string(redactSame([]byte(r.Args)))
-	r.Data = redactSame(r.Data)
-	for i, m := range r.Extra {
-		if r.Extra[i].Value = redactSame(m.Value); secretName(m.Name) {
-			r.Extra[i].Value = jsonValue(redacted)
-		}
-	}
+	Redact(r)
 	r.Level = r.EffectiveLevel()
 	if o := r.EffectiveOutcome(); o != format.OutcomeUnknown {
 		r.Outcome = o
@@ -62,6 +55,19 @@ func ClientRecord(line []byte, uid int, now time.Time) (*format.Record, error) {
 		r.Eseq = format.NextEseq
 	}
 	return r, nil
+}
+
+// Redact replaces what looks like a secret in what a client says: the message, arguments, data and members that
+// are not known. All else keeps its bytes.
+func Redact(r *format.Record) {
+	r.Msg = redactText(r.Msg)
+	r.Args = string(redactSame([]byte(r.Args)))
+	r.Data = redactSame(r.Data)
+	for i, m := range r.Extra {
+		if r.Extra[i].Value = redactSame(m.Value); secretName(m.Name) {
+			r.Extra[i].Value = jsonValue(redacted)
+		}
+	}
 }
 
 // shownCategories are the categories of Container Station's events.

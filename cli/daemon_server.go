@@ -38,13 +38,20 @@ func (d *daemon) server() (*httpd.Server, error) {
 	return httpd.New(o)
 }
 
+// appendFunc writes records of clients, without what looks like a secret; nil: nothing can be written.
 func (d *daemon) appendFunc() func(context.Context, ...*format.Record) error {
 	switch {
 	case d.writer != nil:
-		return d.writer.Append
+		return func(ctx context.Context, recs ...*format.Record) error {
+			for _, r := range recs {
+				agent.Redact(r)
+			}
+			return d.writer.Append(ctx, recs...)
+		}
 	case d.remote != "":
 		return func(ctx context.Context, recs ...*format.Record) error {
 			for _, r := range recs {
+				agent.Redact(r) // the agent does it too; this one is shown in the answer
 				seq, err := agent.SendRecord(ctx, d.remote, format.AppendLine(nil, r))
 				if errors.Is(err, agent.ErrNoAgent) || errors.Is(err, agent.ErrBusy) {
 					err = fmt.Errorf("%w: %w", format.ErrReadOnly, err) // until there is one that takes it

@@ -86,3 +86,32 @@ func TestAJournalAddressThatIsTakenIsSaid(t *testing.T) {
 		t.Errorf("run with a taken journal address = exit %d %q, want 1 and a word on --journal-listen", status, stderr)
 	}
 }
+
+// TestSecretsOfTheJournalAreNotStored posts an entry to run and to serve beside it: neither the answer nor the
+// log has its password, and both have the rest of it.
+func TestSecretsOfTheJournalAreNotStored(t *testing.T) {
+	dir := t.TempDir()
+	token := strings.TrimSpace(must(t, "", "token", "add", "--data", dir, "--user", "u", "--role", "admin"))
+	run := startServer(t, "run", "--data", dir, "--docker", "none", "--incus", "none")
+	waitFor(t, filepath.Join(dir, "agent.sock"))
+	for _, s := range []*server{run, startServer(t, "serve", "--data", dir)} {
+		const entry = `{"journal": {"object_id": "4", "action": "a", "status": "Success", "action_arguments": {"password": "hunter2", "size": 1.50}}}`
+		req, err := http.NewRequest("POST", s.url+"/v1/journal/", strings.NewReader(entry))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Auth-Token", token)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != 201 || strings.Contains(string(body), "hunter2") || !strings.Contains(string(body), "1.50") {
+			t.Errorf("POST = %d %s, %v; want 201 and the entry without its password", res.StatusCode, body, err)
+		}
+	}
+	if out := must(t, "", "query", "--data", dir, "-o", "jsonl"); strings.Contains(out, "hunter2") || strings.Count(out, "1.50") != 2 {
+		t.Errorf("the log = %s, want both entries without their password", out)
+	}
+}

@@ -18,6 +18,7 @@ import (
 const (
 	maxOpenExports = 64  // jobs that are not over; more are not taken
 	maxExports     = 256 // jobs with those whose file waits to be fetched
+	ownShare       = 4   // one user may have that part of each, so that nobody keeps the others out
 )
 
 // exporter is the table of the export jobs and the worker that gets them done, one at a time. While there are
@@ -40,7 +41,7 @@ type exporter struct {
 
 	mu       sync.Mutex            // never held across IO
 	jobs     map[string]*exportJob // guarded by mu; by id
-	reserved int                   // guarded by mu; places of jobs that are being queued
+	reserved map[string]int        // guarded by mu; places of jobs that are being queued, by owner
 }
 
 // newExporter reads the jobs that an earlier process left. It returns nil when there is nothing to export with.
@@ -55,7 +56,7 @@ func newExporter(s *Server) (*exporter, error) {
 	}
 	x := &exporter{store: exportStore{o.Exports, o.Logger}, index: o.Index, append: o.Append, logger: o.Logger, now: o.Now, delay: o.ExportRetryDelay,
 		quay: quay{s}, calls: newCallbackClient(guard, "shiplog/"+orDefault(o.Version, "unknown"), s.limits.callback),
-		bell: make(chan struct{}, 1), refusals: newRefusals(), jobs: map[string]*exportJob{}}
+		bell: make(chan struct{}, 1), refusals: newRefusals(), jobs: map[string]*exportJob{}, reserved: map[string]int{}}
 	if o.SMTP != nil {
 		if x.mail, err = newMailer(*o.SMTP, s.limits.mail); err != nil {
 			return nil, err
@@ -92,27 +93,44 @@ func (x *exporter) ring() {
 	}
 }
 
-// reserve takes a place for a job. The error is a 429; otherwise queue or release must follow.
-func (x *exporter) reserve() error {
+// reserve takes a place for a job of owner. The error is a 429; otherwise queue or release must follow.
+func (x *exporter) reserve(owner string) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	open := x.reserved
+	own := x.reserved[owner]
+	all, open, ownOpen := len(x.jobs), 0, own
+	for _, n := range x.reserved {
+		all, open = all+n, open+n
+	}
 	for _, j := range x.jobs {
+		if j.Owner == owner {
+			own++
+		}
 		if !j.over() {
 			open++
+			if j.Owner == owner {
+				ownOpen++
+			}
 		}
 	}
-	if open >= maxOpenExports || len(x.jobs)+x.reserved >= maxExports {
+	if open >= maxOpenExports || all >= maxExports || ownOpen >= maxOpenExports/ownShare || own >= maxExports/ownShare {
 		return failf(http.StatusTooManyRequests, "Too many exports, try again later").retryAfter(time.Minute)
 	}
-	x.reserved++
+	x.reserved[owner]++
 	return nil
 }
 
-func (x *exporter) release() {
+func (x *exporter) release(owner string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.reserved--
+	x.unreserve(owner)
+}
+
+// unreserve gives back a place of owner. The caller holds mu.
+func (x *exporter) unreserve(owner string) {
+	if x.reserved[owner]--; x.reserved[owner] == 0 {
+		delete(x.reserved, owner)
+	}
 }
 
 // queue hands a job over to the worker. When it returns nil the job is on the disk.
@@ -120,7 +138,7 @@ func (x *exporter) queue(j *exportJob) error {
 	err := x.store.save(j)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.reserved--
+	x.unreserve(j.Owner)
 	if err != nil {
 		return err
 	}

@@ -299,11 +299,12 @@ func TestExportsAreBounded(t *testing.T) {
 	for range maxOpenExports + 20 {
 		c.replies = append(c.replies, 500)
 	}
+	const own = maxOpenExports / ownShare
 	var wg sync.WaitGroup
 	var taken, refused atomic.Int64
 	for range 4 {
 		wg.Go(func() {
-			for range maxOpenExports/4 + 3 {
+			for range own/4 + 3 {
 				r := b.do("POST", "/api/v1/organization/admin/exportlogs", `{"callback_url":"`+c.url+`"}`, "Authorization", "Bearer tok-admin")
 				switch {
 				case r.status == 201:
@@ -317,8 +318,20 @@ func TestExportsAreBounded(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if taken.Load() != maxOpenExports || refused.Load() != 12 {
-		t.Errorf("%d taken, %d refused, want %d and 12", taken.Load(), refused.Load(), maxOpenExports)
+	if taken.Load() != own || refused.Load() != 12 {
+		t.Errorf("%d taken, %d refused, want %d and 12", taken.Load(), refused.Load(), own)
+	}
+	if r := b.do("POST", "/api/v1/user/exportlogs", "{}", "Authorization", "Bearer tok-limited"); r.status != 201 {
+		t.Errorf("export of another user = %d %s, want 201: one user takes not all places", r.status, r.body)
+	}
+	x := b.server.exports
+	for i := range ownShare {
+		for range own {
+			_ = x.reserve(fmt.Sprint("user ", i))
+		}
+	}
+	if err := x.reserve("one more"); err == nil {
+		t.Error("there is no bound for all users together")
 	}
 }
 

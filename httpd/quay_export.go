@@ -119,7 +119,7 @@ func (q quay) exportJob(r *request, scope quayScope, t Token, missing bool) (*ex
 
 // admit records that a job was asked for, and queues it. The record comes first: no export is without one.
 func (x *exporter) admit(ctx context.Context, r *request, j *exportJob) error {
-	if err := x.reserve(); err != nil {
+	if err := x.reserve(j.Owner); err != nil {
 		return err
 	}
 	last, _, err := x.index.Last(ctx)
@@ -128,7 +128,7 @@ func (x *exporter) admit(ctx context.Context, r *request, j *exportJob) error {
 		err = x.note(ctx, j.audit(format.OutcomeSuccess, "").from(r))
 	}
 	if err != nil {
-		x.release()
+		x.release(j.Owner)
 		return fmt.Errorf("record export: %w", err)
 	}
 	if err := x.queue(j); err != nil {

@@ -88,6 +88,8 @@ func (m *mailer) send(ctx context.Context, to, subject, body string) error {
 	msg.SetMessageID()
 	msg.SetDate()
 	msg.SetBodyString(mail.TypeTextPlain, body)
+	ctx, done := context.WithCancel(ctx) // nothing of this mail stays registered with the server's own context
+	defer done()
 	var line net.Conn
 	client, err := mail.NewClient(m.host, append(m.options(), mail.WithDialContextFunc(func(dialing context.Context, network, addr string) (conn net.Conn, err error) {
 		line, conn, err = m.dial(dialing, network, addr)

@@ -222,6 +222,55 @@ func TestMailSettingsThatCannotBe(t *testing.T) {
 	}
 }
 
+// countedContext is a context without an end that counts what is registered with it.
+type countedContext struct {
+	context.Context
+	never chan struct{}
+
+	mu   sync.Mutex
+	open int // guarded by mu
+}
+
+func (r *countedContext) Done() <-chan struct{} { return r.never }
+
+func (r *countedContext) AfterFunc(func()) (stop func() bool) {
+	r.add(1)
+	return sync.OnceValue(func() bool {
+		r.add(-1)
+		return true
+	})
+}
+
+func (r *countedContext) add(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open += n
+}
+
+func (r *countedContext) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open
+}
+
+// TestMailsLeaveNothingBehind sends with a context that goes on for ever, as a server's does.
+func TestMailsLeaveNothingBehind(t *testing.T) {
+	s := newMailServer(t, false, false)
+	m, err := newMailer(SMTP{Addr: s.addr, From: "a@example.com", TLS: MailPlain}, 5*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forever := &countedContext{Context: context.Background(), never: make(chan struct{})}
+	for range 3 {
+		if err := m.send(forever, "b@example.com", "subject", "body"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := forever.count(); n != 0 {
+		t.Errorf("%d functions wait for the end of the context, want none", n)
+	}
+}
+
 func TestMailDoesNotWaitForEver(t *testing.T) {
 	srv := newMailServer(t, false, false)
 	srv.hang = true

@@ -29,6 +29,7 @@ func (x *exporter) run(ctx context.Context) {
 }
 
 // next returns the job whose step is due, the longest waiting first, or how long until one is; 0: there is none.
+// Files are written before anybody is told: a receiver that does not answer holds up no more than other messages.
 func (x *exporter) next() (*exportJob, time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -38,12 +39,17 @@ func (x *exporter) next() (*exportJob, time.Duration) {
 	now := x.now()
 	var first *exportJob
 	var at time.Time
+	writes := func(j *exportJob, due time.Time) bool { return j.State == exportQueued && !due.After(now) }
 	for _, j := range x.jobs {
 		due := j.due()
 		if !j.over() && due.Sub(now) > x.longest() { // the clock was set back
 			due = now
 		}
-		if first == nil || due.Before(at) {
+		before := first == nil || due.Before(at)
+		if first != nil && writes(j, due) != writes(first, at) {
+			before = writes(j, due)
+		}
+		if before {
 			first, at = j, due
 		}
 	}

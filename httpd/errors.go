@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shiplog/format"
+	"shiplog/index"
 )
 
 // statusError is an answer that is not the one asked for. Every dialect writes it in its own shape.
@@ -70,6 +71,8 @@ func asStatus(err error) *statusError {
 		return failf(http.StatusServiceUnavailable, "Container engine is not reachable").retryAfter(5 * time.Second)
 	case errors.Is(err, format.ErrFull), errors.Is(err, format.ErrReadOnly):
 		return failf(http.StatusServiceUnavailable, "The log cannot be written at the moment").retryAfter(10 * time.Second)
+	case errors.Is(err, index.ErrMoving):
+		return failf(http.StatusServiceUnavailable, "The log changes too fast at the moment").retryAfter(time.Second)
 	case errors.Is(err, errClientGone), errors.Is(err, context.Canceled):
 		return failf(statusClientGone, "Client closed the request")
 	case errors.Is(err, context.DeadlineExceeded):

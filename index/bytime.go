@@ -11,10 +11,11 @@ import (
 	"shiplog/format"
 )
 
-var (
-	errNoLimit = errors.New("a search in the order of time wants a limit")
-	errMoving  = errors.New("segments changed again and again while records were looked for in them; ask again")
-)
+var errNoLimit = errors.New("a search in the order of time wants a limit")
+
+// ErrMoving says that a page could not be read for what happened to the segments meanwhile. The same query may
+// be asked again.
+var ErrMoving = errors.New("segments changed again and again while records were looked for in them; ask again")
 
 // pageTries is how often a page is looked for anew when its records are not where the columns said.
 const pageTries = 3
@@ -40,7 +41,7 @@ func (x *Index) searchByTime(ctx context.Context, q Query) (Page, error) {
 			return page, err
 		}
 	}
-	return page, errMoving
+	return page, ErrMoving
 }
 
 const (
@@ -78,7 +79,7 @@ func (x *Index) eachByTime(ctx context.Context, q Query) iter.Seq2[*format.Field
 			case whole:
 				tries = 0
 			case tries == pageTries:
-				yield(nil, errMoving)
+				yield(nil, ErrMoving)
 				return
 			}
 		}

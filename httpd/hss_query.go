@@ -89,7 +89,10 @@ func (f hssFilter) query(ours func(project string) bool) index.Query {
 		q.To = time.UnixMilli(f.end + 1)
 	}
 	q.Facets = func(c *index.Facets) bool { return f.maySee(c) && ours(c.Project) }
-	if f.resourceName != "" || f.resourceType != "" || f.eventType != "" || f.eventName != "" || f.source.IsValid() {
+	if f.resourceName != "" {
+		q.Object = func(id, name, image, tag string) bool { return hssName(id, name, image, tag) == f.resourceName }
+	}
+	if f.resourceType != "" || f.eventType != "" || f.eventName != "" || f.source.IsValid() {
 		q.Where = f.wants
 	}
 	return q
@@ -112,9 +115,6 @@ func (f hssFilter) maySee(c *index.Facets) bool {
 
 // wants decides what the facets cannot tell.
 func (f hssFilter) wants(r *format.Fields) bool {
-	if f.resourceName != "" && hssResourceName(r) != f.resourceName {
-		return false
-	}
 	if f.source.IsValid() && !sameAddress(r.SrcIP, f.source) {
 		return false
 	}

@@ -31,15 +31,20 @@ func newHSSRow(f *format.Fields) hssRow {
 
 // hssResourceName is what people call the object of a record.
 func hssResourceName(f *format.Fields) string {
+	return hssName(f.ObjID.String(), f.ObjName.String(), f.ObjImage.String(), f.ObjTag.String())
+}
+
+// hssName is the resource name of an object; "" is what it has not.
+func hssName(id, name, image, tag string) string {
 	switch {
-	case !f.ObjName.Empty():
-		return f.ObjName.String()
-	case f.ObjImage.Empty():
-		return f.ObjID.String()
-	case f.ObjTag.Empty():
-		return f.ObjImage.String()
+	case name != "":
+		return name
+	case image == "":
+		return id
+	case tag == "":
+		return image
 	}
-	return f.ObjImage.String() + ":" + f.ObjTag.String()
+	return image + ":" + tag
 }
 
 // fullReference prefers the id where it is the name with a tag, as in Docker's report of a pull.

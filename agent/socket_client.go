@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -26,7 +25,8 @@ const sendLimit = time.Minute
 const maxReply = 64 << 10
 
 // SendRecord gives one record, as JSON text, to the agent that serves path and returns the number it got.
-// It returns after the record is on the disk. ErrNoAgent when nobody serves path.
+// It returns after the record is on the disk. ErrNoAgent when nobody serves path; format.ErrFull and the other
+// errors of the writer as there.
 func SendRecord(ctx context.Context, path string, line []byte) (uint64, error) {
 	line = bytes.TrimSpace(line)
 	if bytes.IndexByte(line, '\n') >= 0 {
@@ -36,35 +36,25 @@ func SendRecord(ctx context.Context, path string, line []byte) (uint64, error) {
 		}
 		line = one.Bytes()
 	}
-	conn, err := dialSocket(ctx, path)
+	if _, ok := ctx.Deadline(); !ok {
+		limited, cancel := context.WithTimeout(ctx, sendLimit)
+		defer cancel()
+		ctx = limited
+	}
+	reply, err := talk(ctx, path, append(bytes.Clone(line), '\n'), maxReply)
 	if err != nil {
-		return 0, err
-	}
-	defer conn.Close()
-	until, ok := ctx.Deadline()
-	if !ok {
-		until = time.Now().Add(sendLimit)
-	}
-	if err := conn.SetDeadline(until); err != nil {
-		return 0, err
-	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
-	defer stop()
-	// The agent may refuse and hang up before it has read a long line: its answer counts, not the error.
-	_, sendErr := conn.Write(append(bytes.Clone(line), '\n'))
-	reply, err := bufio.NewReaderSize(conn, maxReply).ReadSlice('\n')
-	if err != nil {
-		return 0, fmt.Errorf("send record to %s: %w", path, errors.Join(sendErr, err))
+		return 0, fmt.Errorf("send record: %w", err)
 	}
 	var answer struct {
 		Seq   uint64 `json:"seq"`
 		Error string `json:"error"`
+		Code  string `json:"code"`
 	}
 	if err := json.Unmarshal(reply, &answer); err != nil {
 		return 0, fmt.Errorf("send record to %s: answer not understood: %w", path, err)
 	}
-	if answer.Error != "" {
-		return 0, errors.New(answer.Error)
+	if err := answeredError(answer.Error, answer.Code); err != nil {
+		return 0, err
 	}
 	return answer.Seq, nil
 }

@@ -37,7 +37,7 @@ func newSocketBox(t *testing.T, lineWait time.Duration) *socketBox {
 	b.w, b.path = w, filepath.Join(b.dir, SocketName)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	s := &socketServer{out: w, log: quiet(), now: time.Now, lineWait: lineWait}
+	s := &socketServer{opts: SocketOptions{Append: w.Append}, log: quiet(), now: time.Now, lineWait: lineWait}
 	go func() { done <- s.run(ctx, b.path) }()
 	b.stop = sync.OnceValue(func() error {
 		cancel()

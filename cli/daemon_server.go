@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"shiplog/agent"
 	"shiplog/format"
 	"shiplog/httpd"
 )
@@ -31,8 +31,11 @@ func (d *daemon) server() (*httpd.Server, error) {
 		Version:             version,
 		Logger:              d.log,
 	}
-	if err := d.exports.apply(&o, d.dir, d.writer != nil); err != nil {
+	if err := d.exports.apply(&o); err != nil {
 		return nil, err
+	}
+	if o.Append != nil {
+		o.Exports = d.claimExports()
 	}
 	return httpd.New(o)
 }
@@ -41,17 +44,8 @@ func (d *daemon) appendFunc() func(context.Context, ...*format.Record) error {
 	switch {
 	case d.writer != nil:
 		return d.writer.Append
-	case d.remote != "":
-		return func(ctx context.Context, recs ...*format.Record) error {
-			for _, r := range recs {
-				seq, err := agent.SendRecord(ctx, d.remote, format.AppendLine(nil, r))
-				if err != nil {
-					return err
-				}
-				r.Seq = seq
-			}
-			return nil
-		}
+	case d.remote != nil:
+		return d.remote.Append
 	}
 	return nil
 }
@@ -63,10 +57,41 @@ func (d *daemon) keysDir() string {
 	if d.writer != nil {
 		return dir
 	}
-	if _, err := os.ReadDir(dir); err == nil && d.remote != "" {
+	if d.remote == nil {
+		return ""
+	}
+	if keys, err := os.ReadDir(dir); err == nil && len(keys) > 0 {
 		return dir
 	}
-	return ""
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = writable(dir)
+	}
+	if err != nil {
+		d.log.Info("page tokens last as long as this process", "err", err)
+		return ""
+	}
+	return dir
+}
+
+// claimExports returns the directory of exports when this process may work on it. Of the processes beside one
+// writer the first does; the others have exports off.
+func (d *daemon) claimExports() string {
+	dir := filepath.Join(d.dir, "exports")
+	lock, err := format.LockDir(dir)
+	if err != nil {
+		d.log.Warn("exports are off in this process", "dir", dir, "err", err)
+		return ""
+	}
+	d.exporting = lock
+	return dir
+}
+
+// releaseExports lets another process work on the exports.
+func (d *daemon) releaseExports() {
+	if d.exporting != nil {
+		d.exporting.Close()
+	}
 }
 
 func (d *daemon) inspectFunc() func(context.Context, string, string) (format.Container, error) {
@@ -75,6 +100,8 @@ func (d *daemon) inspectFunc() func(context.Context, string, string) (format.Con
 		return d.agent.Inspect
 	case d.demo != nil:
 		return d.demo.inspect
+	case d.remote != nil:
+		return d.remote.Inspect
 	}
 	return nil
 }
@@ -85,12 +112,26 @@ func (d *daemon) listFunc() func(context.Context) ([]format.Container, error) {
 		return d.agent.List
 	case d.demo != nil:
 		return d.demo.list
+	case d.remote != nil:
+		return d.remote.List
 	}
 	return nil
 }
 
-// notReady gives the writer's reasons why what happens now is not in the answers.
+// readyLimit is how long the agent in another process may take to say how it is.
+const readyLimit = 2 * time.Second
+
+// notReady gives the writer's reasons why what happens now is not in the answers, wherever it is.
 func (d *daemon) notReady() []string {
+	if d.remote != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
+		defer cancel()
+		reasons, err := d.remote.Ready(ctx)
+		if err != nil {
+			return []string{"nothing can be written: " + err.Error()}
+		}
+		return reasons
+	}
 	if d.writer == nil {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime/debug"
 	"time"
 
 	"shiplog/format"
@@ -73,8 +74,15 @@ func wrap(name string, value []byte) []byte {
 	return append(append(out, bytes.TrimSpace(value)...), '}')
 }
 
-// request answers a line that asks for something.
-func (s *socketServer) request(ctx context.Context, name string, body json.RawMessage) []byte {
+// request answers a line that asks for something. A panic behind it is answered as an error, as the HTTP server
+// of one process does: a bug in telling of a container must not end capture.
+func (s *socketServer) request(ctx context.Context, name string, body json.RawMessage) (reply []byte) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic", "request", name, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
+			reply = errorReply(errors.New("internal error"))
+		}
+	}()
 	var answer any
 	var err error
 	switch name {

@@ -161,7 +161,7 @@ func (run *caseRun) startEngine(c contractCase) {
 	if c.Engine == nil {
 		return
 	}
-	run.engine.containers = c.Engine.Containers
+	run.engine.containers = slices.Clone(c.Engine.Containers) // another run of the case has its own
 	for _, change := range c.Engine.Script {
 		timer := time.AfterFunc(time.Duration(change.After)*time.Millisecond, func() {
 			now, err := run.engine.inspect(run.t.Context(), change.Type, change.ID)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shiplog/format"
@@ -68,6 +69,8 @@ func (o *Options) keepHost() {
 type Agent struct {
 	opts  Options
 	pumps []*pump // constant after New
+
+	began atomic.Pointer[time.Time] // when Run was called; nil: not yet
 }
 
 // New makes an agent. It connects to nothing until Run.
@@ -99,6 +102,8 @@ func (a *Agent) add(s source, q *queue, m *meter) {
 // Run captures until ctx ends; then it writes what is held and queued and returns nil. It lives on without
 // any engine and connects to one that appears later. An error means that records can no longer be stored.
 func (a *Agent) Run(ctx context.Context) error {
+	began := time.Now()
+	a.began.Store(&began)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
@@ -141,7 +146,7 @@ func (p *pump) start(ctx context.Context) error {
 
 // Inspect returns the live state of one container. typ is docker, or lxc, lxd or incus for the other source;
 // id is what that engine takes for a name or id. Errors: format.ErrNoContainer, format.ErrAmbiguous,
-// format.ErrEngineDown.
+// format.ErrEngineDown; format.ErrAgentDown too while an agent that has just started may still be about to connect.
 func (a *Agent) Inspect(ctx context.Context, typ, id string) (format.Container, error) {
 	want := format.EngineIncus
 	if typ == string(format.EngineDocker) {
@@ -149,10 +154,24 @@ func (a *Agent) Inspect(ctx context.Context, typ, id string) (format.Container, 
 	}
 	for _, p := range a.pumps {
 		if p.src.engine() == want {
-			return p.src.inspect(ctx, id)
+			c, err := p.src.inspect(ctx, id)
+			if errors.Is(err, format.ErrEngineDown) && a.starting(p) {
+				err = fmt.Errorf("%w: it has only just started: %w", format.ErrAgentDown, err)
+			}
+			return c, err
 		}
 	}
 	return format.Container{}, format.ErrEngineDown
+}
+
+// startGrace is how long an agent that has started may take to find its engines before it says that there are
+// none: who waits for a container while an agent is exchanged must not be told so in between.
+const startGrace = 5 * time.Second
+
+// starting tells whether p may be about to connect for the first time.
+func (a *Agent) starting(p *pump) bool {
+	began := a.began.Load()
+	return began != nil && time.Since(*began) < startGrace && !p.meter.everConnected()
 }
 
 // List returns the live state of all containers of the engines that can be reached.

@@ -12,6 +12,10 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"shiplog/format"
 )
 
 // SocketName is the socket's name in a data directory.
@@ -19,6 +23,7 @@ const SocketName = "agent.sock"
 
 const (
 	maxClientLine  = 256 << 10        // one record, as the format allows
+	requestFrame   = 64               // bytes around a record in a request
 	maxClients     = 64               // connections served at once
 	clientLineWait = 30 * time.Second // for the next line, all of it
 	clientSend     = 10 * time.Second // for a reply
@@ -26,11 +31,24 @@ const (
 	clientGrace    = 5 * time.Second  // at the end, for records being written
 )
 
+// SocketOptions are what a socket gives access to.
+type SocketOptions struct {
+	// Append writes records and returns when they are on the disk; required.
+	Append func(ctx context.Context, recs ...*format.Record) error
+	// Inspect and List tell the live state of containers; nil: inquiries answer format.ErrEngineDown.
+	Inspect func(ctx context.Context, typ, id string) (format.Container, error)
+	List    func(ctx context.Context) ([]format.Container, error)
+	// Ready gives reasons why what happens now is not in the log; nil: none.
+	Ready func() []string
+
+	Logger *slog.Logger // nil: slog.Default()
+}
+
 // socketServer takes records from programs on the box: one JSON record per line in, for each one line
-// {"seq":N} or {"error":"..."} out, in the same order. A record is answered after it is on the disk. An error that
-// ends by itself has "state" too: busy, full or read-only.
+// {"seq":N} or {"error":"..."} out, in the same order. A record is answered after it is on the disk. A line may
+// ask for something else, see parseRequest.
 type socketServer struct {
-	out      Appender
+	opts     SocketOptions
 	log      *slog.Logger
 	now      func() time.Time
 	lineWait time.Duration // clientLineWait but in tests
@@ -41,13 +59,18 @@ type socketServer struct {
 	conns map[*net.UnixConn]struct{} // guarded by mu
 }
 
-// RunSocket serves path, a unix socket of mode 0660, until ctx ends. A socket left by a dead process is
-// replaced; one that is served, or a file that is none, is an error. log may be nil.
-func RunSocket(ctx context.Context, path string, w Appender, log *slog.Logger) error {
-	if log == nil {
-		log = slog.Default()
+// RunSocket serves path until ctx ends. A socket left by a dead process is replaced; one that is served, or a
+// file that is none, is an error.
+//
+// The socket has mode 0660 and the group of its directory. So who may connect is root, the user who runs this,
+// and the members of that group who can enter the directory. Each of them can write records, in the name of
+// others too, and ask for the state of any container: of the group should only be a server that runs as a user
+// of its own, and programs that write records. Nobody gets more of an engine through it than what Inspect tells.
+func RunSocket(ctx context.Context, path string, o SocketOptions) error {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
-	s := &socketServer{out: w, log: log, now: time.Now, lineWait: clientLineWait}
+	s := &socketServer{opts: o, log: o.Logger, now: time.Now, lineWait: clientLineWait}
 	return s.run(ctx, path)
 }
 
@@ -89,7 +112,7 @@ func (s *socketServer) accept(ctx context.Context, ln *socketListener) error {
 		case s.slots <- struct{}{}:
 		default:
 			_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-			_, _ = conn.Write(errorReply(fmt.Errorf("%w: %d clients are connected already; try again", ErrBusy, maxClients)))
+			_, _ = conn.Write(errorReply(fmt.Errorf("%w: %d clients are connected already; try again", format.ErrAgentDown, maxClients)))
 			conn.Close()
 			continue
 		}
@@ -122,7 +145,7 @@ func (s *socketServer) hangUp(until time.Time) {
 // serve answers the lines of one client.
 func (s *socketServer) serve(ctx context.Context, conn *net.UnixConn) {
 	uid := peerUID(conn)
-	in := bufio.NewReaderSize(conn, maxClientLine)
+	in := bufio.NewReaderSize(conn, maxClientLine+requestFrame)
 	for ctx.Err() == nil {
 		_ = conn.SetReadDeadline(time.Now().Add(s.lineWait))
 		if ctx.Err() != nil { // hangUp may have come just before
@@ -135,15 +158,22 @@ func (s *socketServer) serve(ctx context.Context, conn *net.UnixConn) {
 			}
 			return
 		}
-		seq, err := s.append(ctx, line, uid)
-		answer := seqReply(seq)
-		if err != nil {
-			answer = errorReply(err)
-		}
-		if !s.reply(conn, answer) {
+		if !s.reply(conn, s.answer(ctx, line, uid)) {
 			return
 		}
 	}
+}
+
+// answer does what a line asks for.
+func (s *socketServer) answer(ctx context.Context, line []byte, uid int) []byte {
+	if name, body, ok := parseRequest(line); ok {
+		return s.request(ctx, name, body)
+	}
+	seq, err := s.append(ctx, line, uid)
+	if err != nil {
+		return errorReply(err)
+	}
+	return seqReply(seq)
 }
 
 // lineError says what was wrong with a line that did not end; nil for a client that just went away.
@@ -155,7 +185,7 @@ func lineError(err error, got int, stopping bool) error {
 	case got == 0:
 		return nil
 	case stopping:
-		return fmt.Errorf("%w: shiplog is stopping; the record is not stored", ErrBusy)
+		return fmt.Errorf("%w: shiplog is stopping; the record is not stored", format.ErrAgentDown)
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return errors.New("line not finished in time; the record is not stored")
 	}
@@ -168,13 +198,17 @@ func (s *socketServer) append(ctx context.Context, line []byte, uid int) (uint64
 	if err != nil {
 		return 0, err
 	}
-	// A record being written when shiplog stops is still acknowledged.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAppend)
-	defer cancel()
-	if err := s.out.Append(ctx, r); err != nil {
+	if err := s.store(ctx, r); err != nil {
 		return 0, err
 	}
 	return r.Seq, nil
+}
+
+// store writes r. A record being written when shiplog stops is still acknowledged.
+func (s *socketServer) store(ctx context.Context, r *format.Record) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), clientAppend)
+	defer cancel()
+	return s.opts.Append(ctx, r)
 }
 
 func (s *socketServer) reply(conn net.Conn, answer []byte) bool {
@@ -185,15 +219,6 @@ func (s *socketServer) reply(conn net.Conn, answer []byte) bool {
 
 func seqReply(seq uint64) []byte {
 	return append(strconv.AppendUint([]byte(`{"seq":`), seq, 10), "}\n"...)
-}
-
-func errorReply(err error) []byte {
-	for state, sentinel := range passing {
-		if errors.Is(err, sentinel) {
-			return append(object("error", err.Error(), "state", state), '\n')
-		}
-	}
-	return append(object("error", err.Error()), '\n')
 }
 
 // socketListener is a listener whose file goes with it.
@@ -222,7 +247,7 @@ func listenSocket(path string) (*socketListener, error) {
 	}
 	ln.SetUnlinkOnClose(false)
 	tmp = filepath.Join(filepath.Dir(path), tmp)
-	if err = os.Chmod(tmp, 0o660); err == nil {
+	if err = shareSocket(tmp); err == nil {
 		err = os.Rename(tmp, path)
 	}
 	if err != nil {
@@ -231,6 +256,19 @@ func listenSocket(path string) (*socketListener, error) {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
 	return &socketListener{UnixListener: ln, path: path}, nil
+}
+
+// shareSocket gives the socket to the group of its directory. Who may not do that, as a user outside of that
+// group, keeps it in a group of his own.
+func shareSocket(path string) error {
+	var dir unix.Stat_t
+	if err := unix.Stat(filepath.Dir(path), &dir); err != nil {
+		return err
+	}
+	if err := os.Lchown(path, -1, int(dir.Gid)); err != nil && !errors.Is(err, os.ErrPermission) {
+		return err
+	}
+	return os.Chmod(path, 0o660)
 }
 
 func (l *socketListener) close() {

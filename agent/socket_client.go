@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -14,27 +13,10 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"shiplog/format"
 )
 
 // ErrNoAgent says that no agent serves a socket; the caller may write to the data directory itself.
 var ErrNoAgent = errors.New("no agent is running")
-
-// ErrBusy says that an agent takes nothing now, but soon may.
-var ErrBusy = errors.New("the agent is busy")
-
-// passing are the states in a refusal that end by themselves, and the errors they stand for on both sides.
-var passing = map[string]error{"busy": ErrBusy, format.StateFull: format.ErrFull, format.StateReadOnly: format.ErrReadOnly}
-
-// refusal is an agent's error, word for word.
-type refusal struct {
-	text  string
-	cause error // one of passing, or nil
-}
-
-func (r *refusal) Error() string { return r.text }
-func (r *refusal) Unwrap() error { return r.cause }
 
 // sendLimit bounds SendRecord when its context has no deadline.
 const sendLimit = time.Minute
@@ -43,8 +25,8 @@ const sendLimit = time.Minute
 const maxReply = 64 << 10
 
 // SendRecord gives one record, as JSON text, to the agent that serves path and returns the number it got.
-// It returns after the record is on the disk. ErrNoAgent when nobody serves path; ErrBusy, format.ErrFull and
-// format.ErrReadOnly when the agent can take nothing now.
+// It returns after the record is on the disk. ErrNoAgent when nobody serves path; format.ErrFull and the other
+// errors of the writer as there.
 func SendRecord(ctx context.Context, path string, line []byte) (uint64, error) {
 	line = bytes.TrimSpace(line)
 	if bytes.IndexByte(line, '\n') >= 0 {
@@ -54,48 +36,27 @@ func SendRecord(ctx context.Context, path string, line []byte) (uint64, error) {
 		}
 		line = one.Bytes()
 	}
-	conn, err := dialSocket(ctx, path)
+	if _, ok := ctx.Deadline(); !ok {
+		limited, cancel := context.WithTimeout(ctx, sendLimit)
+		defer cancel()
+		ctx = limited
+	}
+	reply, err := talk(ctx, path, append(bytes.Clone(line), '\n'), maxReply)
 	if err != nil {
-		return 0, err
-	}
-	defer conn.Close()
-	until, ok := ctx.Deadline()
-	if !ok {
-		until = time.Now().Add(sendLimit)
-	}
-	if err := conn.SetDeadline(until); err != nil {
-		return 0, err
-	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })
-	defer stop()
-	// The agent may refuse and hang up before it has read a long line: its answer counts, not the error.
-	_, sendErr := conn.Write(append(bytes.Clone(line), '\n'))
-	reply, err := bufio.NewReaderSize(conn, maxReply).ReadSlice('\n')
-	if err != nil {
-		return 0, fmt.Errorf("send record to %s: %w", path, errors.Join(sendErr, err))
+		return 0, fmt.Errorf("send record: %w", err)
 	}
 	var answer struct {
 		Seq   uint64 `json:"seq"`
 		Error string `json:"error"`
-		State string `json:"state"`
+		Code  string `json:"code"`
 	}
 	if err := json.Unmarshal(reply, &answer); err != nil {
 		return 0, fmt.Errorf("send record to %s: answer not understood: %w", path, err)
 	}
-	if answer.Error != "" {
-		return 0, &refusal{answer.Error, passing[answer.State]}
+	if err := answeredError(answer.Error, answer.Code); err != nil {
+		return 0, err
 	}
 	return answer.Seq, nil
-}
-
-// Serves tells whether an agent serves path.
-func Serves(ctx context.Context, path string) bool {
-	conn, err := dialSocket(ctx, path)
-	if err != nil {
-		return false
-	}
-	conn.Close()
-	return true
 }
 
 // dialSocket connects to path. ErrNoAgent when nobody listens there.

@@ -23,11 +23,8 @@ func ClientRecord(line []byte, uid int, now time.Time) (*format.Record, error) {
 	if err := format.ParseLine(line, r); err != nil {
 		return nil, fmt.Errorf("not a record: %w", err)
 	}
-	if r.Seq != 0 || r.Eseq != 0 {
-		return nil, errors.New("seq and eseq are given by shiplog; leave them out")
-	}
-	if r.Actor.Type == format.ActorEngine {
-		return nil, errors.New("actor type engine is for what shiplog sees itself; use system, robot or user")
+	if err := mayClaim(r); err != nil {
+		return nil, err
 	}
 	if r.Msg == "" && r.Action == "" && len(r.Data) == 0 {
 		return nil, errors.New("record says nothing: give it a msg, an action or data")
@@ -55,6 +52,17 @@ func ClientRecord(line []byte, uid int, now time.Time) (*format.Record, error) {
 		r.Eseq = format.NextEseq
 	}
 	return r, nil
+}
+
+// mayClaim refuses a record from outside that says of itself what only capture and the writer may say.
+func mayClaim(r *format.Record) error {
+	if r.Seq != 0 || r.Eseq != 0 {
+		return errors.New("seq and eseq are given by shiplog; leave them out")
+	}
+	if r.Actor.Type == format.ActorEngine {
+		return errors.New("actor type engine is for what shiplog sees itself; use system, robot or user")
+	}
+	return nil
 }
 
 // Redact replaces what looks like a secret in what a client says: the message, arguments, data and members that

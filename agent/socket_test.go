@@ -37,7 +37,7 @@ func newSocketBox(t *testing.T, lineWait time.Duration) *socketBox {
 	b.w, b.path = w, filepath.Join(b.dir, SocketName)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	s := &socketServer{out: w, log: quiet(), now: time.Now, lineWait: lineWait}
+	s := &socketServer{opts: SocketOptions{Append: w.Append}, log: quiet(), now: time.Now, lineWait: lineWait}
 	go func() { done <- s.run(ctx, b.path) }()
 	b.stop = sync.OnceValue(func() error {
 		cancel()
@@ -208,41 +208,6 @@ func TestSocketAnswersEachLineInOrder(t *testing.T) {
 	}
 }
 
-// refuser refuses all records for the same reason.
-type refuser struct{ err error }
-
-func (r refuser) Write(...*format.Record) error                   { return r.err }
-func (r refuser) Append(context.Context, ...*format.Record) error { return r.err }
-
-// TestSocketTellsWhatWillPass sends records to an agent that cannot write: the caller can tell a state that ends
-// by itself from a record that is wrong.
-func TestSocketTellsWhatWillPass(t *testing.T) {
-	for _, want := range []error{format.ErrFull, format.ErrReadOnly, ErrBusy, nil} {
-		path := filepath.Join(t.TempDir(), SocketName)
-		why := errors.New("some reason")
-		if want != nil {
-			why = fmt.Errorf("%w: some reason", want)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- RunSocket(ctx, path, refuser{why}, quiet()) }()
-		waitFor(t, "the socket", func() bool { return Serves(ctx, path) })
-		_, err := SendRecord(ctx, path, []byte(`{"msg":"x"}`))
-		if err == nil || err.Error() != why.Error() {
-			t.Errorf("refused by %v: %v, want the agent's words", why, err)
-		}
-		for _, other := range passing {
-			if errors.Is(err, other) != (other == want) {
-				t.Errorf("refused by %v: the error is %v = %v", why, other, errors.Is(err, other))
-			}
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestSocketRefusesLinesThatDoNotEnd(t *testing.T) {
 	for _, tc := range []struct{ name, in, want string }{
 		{"half a line", `{"msg":"half`, "newline"},
@@ -323,7 +288,7 @@ func TestSocketBoundsItsClients(t *testing.T) {
 	}
 	waitFor(t, "the refusal of one client more", func() bool {
 		_, err := SendRecord(t.Context(), b.path, []byte(`{"msg":"x"}`))
-		return errors.Is(err, ErrBusy) && strings.Contains(err.Error(), "clients are connected")
+		return errors.Is(err, format.ErrAgentDown) && strings.Contains(err.Error(), "clients are connected")
 	})
 	conns[0].Close()
 	waitFor(t, "a free place", func() bool {

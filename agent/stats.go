@@ -33,14 +33,22 @@ type SourceStats struct {
 
 // meter is the counting side of SourceStats.
 type meter struct {
-	mu sync.Mutex
-	s  SourceStats // guarded by mu
+	mu   sync.Mutex
+	s    SourceStats // guarded by mu
+	ever bool        // guarded by mu; it was connected once
 }
 
 func (m *meter) update(f func(*SourceStats)) {
 	m.mu.Lock()
 	f(&m.s)
+	m.ever = m.ever || m.s.Connected
 	m.mu.Unlock()
+}
+
+func (m *meter) everConnected() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ever
 }
 
 func (m *meter) writeError() { m.update(func(s *SourceStats) { s.WriteErrors++ }) }

@@ -91,6 +91,7 @@ SHIPLOG_SYNC_INTERVAL.`,
 	}
 	root.AddCommand(
 		p.runCommand(),
+		p.agentCommand(),
 		p.serveCommand(),
 		p.demoCommand(),
 		p.queryCommand(),

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -33,15 +34,16 @@ type daemon struct {
 	hosts                           []string
 	exports                         exportFlags
 
-	log      *slog.Logger
-	writer   *format.Writer // nil: read-only
-	index    *index.Index
-	accounts *httpd.Accounts
-	agent    *agent.Agent // nil: none
-	remote   string       // socket of an agent in another process; empty: none
-	brief    bool         // accounts that are made last as long as this process
-	demo     *demoWorld   // answers for containers when there is no agent; nil: none
-	notes    []string     // lines for the terminal, once the address is known
+	log       *slog.Logger
+	writer    *format.Writer // nil: read-only
+	index     *index.Index
+	accounts  *httpd.Accounts
+	agent     *agent.Agent  // nil: none
+	remote    *agent.Remote // an agent in another process; nil: none
+	brief     bool          // accounts that are made last as long as this process
+	demo      *demoWorld    // answers for containers when there is no agent; nil: none
+	exporting io.Closer     // the lock on the directory of exports; nil: it is not held
+	notes     []string      // lines for the terminal, once the address is known
 }
 
 const defaultListen = "127.0.0.1:7446"
@@ -134,6 +136,7 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 		all = append(all, journal)
 	}
 	server, err := d.server()
+	defer d.releaseExports()
 	if err == nil {
 		err = d.firstAccount()
 	}
@@ -174,6 +177,13 @@ func closeAll(all []net.Listener) (err error) {
 // stages lists what runs, in the order in which it stops. Of listeners the first is for all dialects, a second
 // for the journal.
 func (d *daemon) stages(server *httpd.Server, listeners []net.Listener) []stage {
+	return append(d.captureStages(),
+		stage{"index", d.index.Run, d.catchUp},
+		stage{"server", func(ctx context.Context) error { return runServer(ctx, server, listeners) }, d.index.Close})
+}
+
+// captureStages are those of the process that writes; there are none without a writer.
+func (d *daemon) captureStages() []stage {
 	var all []stage
 	if d.agent != nil {
 		all = append(all, stage{"agent", d.agent.Run, nil})
@@ -183,9 +193,7 @@ func (d *daemon) stages(server *httpd.Server, listeners []net.Listener) []stage 
 			stage{"agent socket", d.socket, nil},
 			stage{"writer", d.writer.Run, d.writer.Close})
 	}
-	return append(all,
-		stage{"index", d.index.Run, d.catchUp},
-		stage{"server", func(ctx context.Context) error { return runServer(ctx, server, listeners) }, d.index.Close})
+	return all
 }
 
 // runServer serves all listeners until ctx ends or one fails; they stop together.
@@ -198,11 +206,12 @@ func runServer(ctx context.Context, server *httpd.Server, listeners []net.Listen
 	return group.Wait()
 }
 
-// socket takes records of other programs. Without it the rest works as well: it may fail for a path that
+// socket takes records of other programs, and requests of a server in another process. Without it the rest works as well: it may fail for a path that
 // is too long, or a file system without sockets.
 func (d *daemon) socket(ctx context.Context) error {
 	path := filepath.Join(d.dir, agent.SocketName)
-	if err := agent.RunSocket(ctx, path, d.writer, d.log); err != nil && ctx.Err() == nil {
+	o := agent.SocketOptions{Append: d.writer.Append, Inspect: d.inspectFunc(), List: d.listFunc(), Ready: d.notReady, Logger: d.log}
+	if err := agent.RunSocket(ctx, path, o); err != nil && ctx.Err() == nil {
 		d.log.Warn("no socket for records of other programs", "path", path, "err", err)
 		<-ctx.Done()
 	}

@@ -2,10 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -32,39 +32,32 @@ func (d *daemon) server() (*httpd.Server, error) {
 		Version:             version,
 		Logger:              d.log,
 	}
-	if err := d.exports.apply(&o, d.dir, d.writer != nil); err != nil {
+	if err := d.exports.apply(&o); err != nil {
 		return nil, err
+	}
+	if o.Append != nil {
+		o.Exports = d.claimExports()
 	}
 	return httpd.New(o)
 }
 
 // appendFunc writes records of clients, without what looks like a secret; nil: nothing can be written.
 func (d *daemon) appendFunc() func(context.Context, ...*format.Record) error {
+	var write func(context.Context, ...*format.Record) error
 	switch {
 	case d.writer != nil:
-		return func(ctx context.Context, recs ...*format.Record) error {
-			for _, r := range recs {
-				agent.Redact(r)
-			}
-			return d.writer.Append(ctx, recs...)
-		}
-	case d.remote != "":
-		return func(ctx context.Context, recs ...*format.Record) error {
-			for _, r := range recs {
-				agent.Redact(r) // the agent does it too; this one is shown in the answer
-				seq, err := agent.SendRecord(ctx, d.remote, format.AppendLine(nil, r))
-				if errors.Is(err, agent.ErrNoAgent) || errors.Is(err, agent.ErrBusy) {
-					err = fmt.Errorf("%w: %w", format.ErrReadOnly, err) // until there is one that takes it
-				}
-				if err != nil {
-					return err
-				}
-				r.Seq = seq
-			}
-			return nil
-		}
+		write = d.writer.Append
+	case d.remote != nil:
+		write = d.remote.Append
+	default:
+		return nil
 	}
-	return nil
+	return func(ctx context.Context, recs ...*format.Record) error {
+		for _, r := range recs {
+			agent.Redact(r)
+		}
+		return write(ctx, recs...)
+	}
 }
 
 // keysDir is where the keys are that page tokens are sealed with, so that they outlive the process: the
@@ -74,10 +67,41 @@ func (d *daemon) keysDir() string {
 	if d.writer != nil {
 		return dir
 	}
-	if _, err := os.ReadDir(dir); err == nil && d.remote != "" {
+	if d.remote == nil {
+		return ""
+	}
+	if keys, err := os.ReadDir(dir); err == nil && len(keys) > 0 {
 		return dir
 	}
-	return ""
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = writable(dir)
+	}
+	if err != nil {
+		d.log.Info("page tokens last as long as this process", "err", err)
+		return ""
+	}
+	return dir
+}
+
+// claimExports returns the directory of exports when this process may work on it. Of the processes beside one
+// writer the first does; the others have exports off.
+func (d *daemon) claimExports() string {
+	dir := filepath.Join(d.dir, "exports")
+	lock, err := format.LockDir(dir)
+	if err != nil {
+		d.log.Warn("exports are off in this process", "dir", dir, "err", err)
+		return ""
+	}
+	d.exporting = lock
+	return dir
+}
+
+// releaseExports lets another process work on the exports.
+func (d *daemon) releaseExports() {
+	if d.exporting != nil {
+		d.exporting.Close()
+	}
 }
 
 func (d *daemon) inspectFunc() func(context.Context, string, string) (format.Container, error) {
@@ -86,6 +110,8 @@ func (d *daemon) inspectFunc() func(context.Context, string, string) (format.Con
 		return d.agent.Inspect
 	case d.demo != nil:
 		return d.demo.inspect
+	case d.remote != nil:
+		return d.remote.Inspect
 	}
 	return nil
 }
@@ -96,17 +122,27 @@ func (d *daemon) listFunc() func(context.Context) ([]format.Container, error) {
 		return d.agent.List
 	case d.demo != nil:
 		return d.demo.list
+	case d.remote != nil:
+		return d.remote.List
 	}
 	return nil
 }
 
-// notReady gives the reasons why what happens now is not in the answers: the writer's, or that the one beside
-// which this process serves is gone.
+// readyLimit is how long the agent in another process may take to say how it is.
+const readyLimit = 2 * time.Second
+
+// notReady gives the writer's reasons why what happens now is not in the answers, wherever it is.
 func (d *daemon) notReady() []string {
-	if d.writer == nil {
-		if d.remote != "" && !serves(context.Background(), d.remote) {
-			return []string{"nothing can be written: " + agent.ErrNoAgent.Error()}
+	if d.remote != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
+		defer cancel()
+		reasons, err := d.remote.Ready(ctx)
+		if err != nil {
+			return []string{"nothing can be written: " + err.Error()}
 		}
+		return reasons
+	}
+	if d.writer == nil {
 		return nil
 	}
 	if s := d.writer.Stats(); s.State != format.StateOK {

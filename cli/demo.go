@@ -47,10 +47,9 @@ func (d *daemon) tell(ctx context.Context) error {
 	if err := d.demo.write(ctx, d.writer, end); err != nil {
 		return err
 	}
-	if err := d.capture("none", "none"); err != nil {
+	if err := d.openServing(); err != nil {
 		return err
 	}
-	d.agent = nil // containers are told by the story
 	n, _ := d.writer.Last()
 	d.notes = append(d.notes, fmt.Sprintf("%d records of %d days in %s, deleted at the end (Ctrl-C)", n, demoDays, d.dir),
 		"", "Who deleted paperless? Try in another terminal:", "")

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"time"
 
@@ -34,16 +33,13 @@ func (f *exportFlags) add(cmd *cobra.Command) {
 	choiceFlag(flags, &f.smtp.TLS, "smtp-tls", "", "how it is spoken to", httpd.MailSTARTTLS, httpd.MailTLS, httpd.MailPlain)
 }
 
-// apply puts the flags into o. dir is the data directory; who does not write it works on no exports.
-func (f *exportFlags) apply(o *httpd.Options, dir string, writes bool) error {
+// apply puts the flags into o.
+func (f *exportFlags) apply(o *httpd.Options) error {
 	status, err := strconv.Atoi(f.status)
 	if err != nil {
 		status = http.StatusCreated
 	}
 	o.ExportAllowedHosts, o.ExportRetryDelay, o.QuayExportStatus, o.PublicURL = f.allowed, f.retry, status, f.publicURL
-	if writes {
-		o.Exports = filepath.Join(dir, "exports")
-	}
 	if f.smtp.Addr == "" {
 		if f.smtp.From != "" || f.smtp.Username != "" || f.passwordFile != "" {
 			return usagef("--smtp is missing: the other --smtp flags say how to use that server")

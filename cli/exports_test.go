@@ -27,10 +27,10 @@ func TestExportFlagsReachTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	var o httpd.Options
-	if err := f.apply(&o, "DIR", true); err != nil {
+	if err := f.apply(&o); err != nil {
 		t.Fatal(err)
 	}
-	if o.Exports != filepath.Join("DIR", "exports") || strings.Join(o.ExportAllowedHosts, " ") != "nas.lan 192.168.7.0/24" ||
+	if strings.Join(o.ExportAllowedHosts, " ") != "nas.lan 192.168.7.0/24" ||
 		o.ExportRetryDelay != 5*time.Second || o.QuayExportStatus != 200 || o.PublicURL != "https://logs.example.com" {
 		t.Errorf("Options = %+v, want what the flags say", o)
 	}
@@ -43,11 +43,8 @@ func TestExportFlagsReachTheServer(t *testing.T) {
 func TestExportsWithoutFlags(t *testing.T) {
 	var f exportFlags
 	f.add(&cobra.Command{})
-	var writer, reader httpd.Options
-	if err := f.apply(&writer, "DIR", true); err != nil || writer.SMTP != nil || writer.QuayExportStatus != 201 || writer.ExportRetryDelay != time.Minute {
+	var writer httpd.Options
+	if err := f.apply(&writer); err != nil || writer.SMTP != nil || writer.QuayExportStatus != 201 || writer.ExportRetryDelay != time.Minute {
 		t.Errorf("Options = %+v %v, want no mail server, status 201 and a minute", writer, err)
-	}
-	if err := f.apply(&reader, "DIR", false); err != nil || reader.Exports != "" {
-		t.Errorf("Exports = %q %v, want none where nothing is written", reader.Exports, err)
 	}
 }

@@ -13,23 +13,23 @@ import (
 
 func (p *Program) runCommand() *cobra.Command {
 	d := &daemon{}
-	var docker, incus string
-	var syncEvery time.Duration
+	var c captureFlags
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Capture what the engines do and serve it, in one process",
 		Long: `Capture what Docker and Incus do and serve it over HTTP. It works with no engine too, and
 finds one that appears later. The first start makes the account admin and prints its password once.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if syncEvery <= 0 {
-				return usagef("--sync-interval must be longer than 0")
-			}
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.log = p.logger()
-			if d.writer, err = format.Open(d.dir, format.Options{SyncEvery: syncEvery, Host: hostname()}); err != nil {
-				return locked(err)
+			if err := c.openWriter(d); err != nil {
+				return err
 			}
-			if err := d.capture(docker, incus); err != nil {
+			err := d.openServing()
+			if err == nil {
+				err = c.openAgent(d)
+			}
+			if err != nil {
 				return errors.Join(err, d.writer.Close())
 			}
 			return d.serve(cmd.Context(), p)
@@ -37,17 +37,46 @@ finds one that appears later. The first start makes the account admin and prints
 	}
 	p.dataFlag(cmd, &d.dir)
 	d.flags(cmd)
-	flags := cmd.Flags()
-	flags.StringVar(&d.indexDir, "index", "", "`directory` of the index, or none; default DATA/index")
-	flags.StringVar(&docker, "docker", p.Env("DOCKER_HOST"), "Docker's `socket` or URL, or none; default DOCKER_HOST, else the usual sockets")
-	flags.StringVar(&incus, "incus", p.Env("INCUS_SOCKET"), "Incus's or LXD's `socket`, or none; default INCUS_SOCKET, else the usual sockets")
-	flags.DurationVar(&syncEvery, "sync-interval", time.Second, "how long an engine's event may wait to be safe on disk; records of clients never wait")
-	flags.SortFlags = false
+	cmd.Flags().StringVar(&d.indexDir, "index", "", "`directory` of the index, or none; default DATA/index")
+	c.add(cmd, p)
+	cmd.Flags().SortFlags = false
 	return cmd
 }
 
-// capture opens what run and demo have besides the writer.
-func (d *daemon) capture(docker, incus string) error {
+// captureFlags are the flags of what captures: run and agent.
+type captureFlags struct {
+	docker, incus string
+	syncEvery     time.Duration
+}
+
+func (c *captureFlags) add(cmd *cobra.Command, p *Program) {
+	flags := cmd.Flags()
+	flags.StringVar(&c.docker, "docker", p.Env("DOCKER_HOST"), "Docker's `socket` or URL, or none; default DOCKER_HOST, else the usual sockets")
+	flags.StringVar(&c.incus, "incus", p.Env("INCUS_SOCKET"), "Incus's or LXD's `socket`, or none; default INCUS_SOCKET, else the usual sockets")
+	flags.DurationVar(&c.syncEvery, "sync-interval", time.Second, "how long an engine's event may wait to be safe on disk; records of clients never wait")
+}
+
+// openWriter makes this process the one that writes the data directory.
+func (c *captureFlags) openWriter(d *daemon) (err error) {
+	if c.syncEvery <= 0 {
+		return usagef("--sync-interval must be longer than 0")
+	}
+	d.writer, err = format.Open(d.dir, format.Options{SyncEvery: c.syncEvery, Host: hostname()})
+	return locked(err)
+}
+
+// openAgent makes what captures. The writer must be open.
+func (c *captureFlags) openAgent(d *daemon) error {
+	log, err := format.OpenLog(d.dir)
+	if err != nil {
+		return err
+	}
+	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: c.docker, Incus: c.incus, Logger: d.log})
+	return nil
+}
+
+// openServing opens what run and demo serve with.
+func (d *daemon) openServing() (err error) {
 	switch d.indexDir {
 	case "":
 		d.indexDir = filepath.Join(d.dir, "index")
@@ -57,14 +86,6 @@ func (d *daemon) capture(docker, incus string) error {
 	if err := d.openIndex(false); err != nil {
 		return err
 	}
-	var err error
-	if d.accounts, err = openAccounts(d.dir); err != nil {
-		return err
-	}
-	log, err := format.OpenLog(d.dir)
-	if err != nil {
-		return err
-	}
-	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: docker, Incus: incus, Logger: d.log})
-	return nil
+	d.accounts, err = openAccounts(d.dir)
+	return err
 }

@@ -2,27 +2,35 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"shiplog/agent"
+	"shiplog/format"
 )
 
 func (p *Program) serveCommand() *cobra.Command {
 	d := &daemon{}
+	var socket string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve a data directory without capturing",
 		Long: `Serve a data directory: that of a running shiplog, or a copy, also on a read-only mount.
-Without an agent on the directory the server is read-only and changes nothing in it but the index;
-accounts that are not there are made for this run only.`,
+
+With an agent (shiplog agent, or run) it does all that run does: it reads the files, and writes and asks for
+containers over the agent's socket. The agent may stop and start again meanwhile; what needs it answers 503
+until it is back. There is an agent when one listens on DATA/agent.sock at the start, or when --agent names
+a socket, then also when nobody listens on it yet. Name it where both start by themselves.
+
+Without an agent the server is read-only: requests that write answer 405, and nothing changes in DATA but
+the index; accounts that are not there are made for this run only.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.log = p.logger()
-			own, err := d.attach(cmd.Context())
+			own, err := d.attach(cmd.Context(), socket)
 			if own != "" {
 				defer os.RemoveAll(own)
 			}
@@ -35,33 +43,28 @@ accounts that are not there are made for this run only.`,
 	p.dataFlag(cmd, &d.dir)
 	d.flags(cmd)
 	cmd.Flags().StringVar(&d.indexDir, "index", "", "`directory` of the index, or none; default DATA/index, in memory where that cannot be written")
+	cmd.Flags().StringVar(&socket, "agent", "", "`socket` of the agent, or none; default DATA/agent.sock when an agent is there at the start")
 	cmd.Flags().SortFlags = false
 	return cmd
 }
 
 // attach opens what serve works on. own is a directory for the accounts of this process alone, to be
 // removed at its end; empty when it needs none.
-func (d *daemon) attach(ctx context.Context) (own string, err error) {
+func (d *daemon) attach(ctx context.Context, socket string) (own string, err error) {
 	if _, err := openLog(d.dir); err != nil {
 		return "", err
 	}
-	socket := filepath.Join(d.dir, agent.SocketName)
-	live := serves(ctx, socket)
-	if live {
-		d.remote = socket
-	}
-	elsewhere := d.indexDir != ""
+	d.findAgent(ctx, socket)
 	switch d.indexDir {
 	case "":
 		d.indexDir = filepath.Join(d.dir, "index")
 	case "none":
 		d.indexDir = ""
 	}
-	// The index of a live directory is kept by the process that writes it.
-	if err := d.openIndex(live && !elsewhere); err != nil {
+	if err := d.openIndex(false); err != nil {
 		return "", err
 	}
-	if _, err := os.Stat(filepath.Join(d.dir, "accounts.json")); err == nil || live {
+	if _, err := os.Stat(filepath.Join(d.dir, "accounts.json")); err == nil || d.remote != nil {
 		d.accounts, err = openAccounts(d.dir)
 		return "", err
 	}
@@ -73,9 +76,26 @@ func (d *daemon) attach(ctx context.Context) (own string, err error) {
 	return own, err
 }
 
-// serves tells whether an agent takes records on socket.
-func serves(ctx context.Context, socket string) bool {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+// findAgent decides for the whole run whether there is an agent; socket is what --agent says.
+func (d *daemon) findAgent(ctx context.Context, socket string) {
+	if socket == "none" {
+		return
+	}
+	remote := &agent.Remote{Path: socket}
+	if socket == "" {
+		remote.Path = filepath.Join(d.dir, agent.SocketName)
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
-	return agent.Serves(ctx, socket)
+	_, err := remote.Ready(ctx)
+	switch {
+	case socket == "" && errors.Is(err, agent.ErrNoAgent):
+		return
+	case socket == "" && errors.Is(err, os.ErrPermission): // as from a backup's or a guest's view
+		d.log.Warn("the agent's socket cannot be opened; serving read-only", "err", err)
+		return
+	case errors.Is(err, format.ErrAgentDown):
+		d.log.Warn("agent not reachable; what needs it answers 503 until it is", "socket", remote.Path, "err", err)
+	}
+	d.remote = remote
 }

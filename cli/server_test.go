@@ -127,11 +127,17 @@ func (s *server) want(t *testing.T, method, path, body string, status int, parts
 
 const v2 = "/container-station/api/v1"
 
-func TestRunFromFirstStartToLastClear(t *testing.T) {
+func TestFromFirstStartToLastClear(t *testing.T) {
+	for name, start := range setups {
+		t.Run(name, func(t *testing.T) { fromFirstStartToLastClear(t, start) })
+	}
+}
+
+func fromFirstStartToLastClear(t *testing.T, start func(*testing.T, string) *server) {
 	dir := t.TempDir()
 	seed := filepath.Join("..", "agent", "testdata", "qnap", "v2-log.csv")
 	must(t, "", "import", "--data", dir, "--format", "qnap-csv", seed)
-	s := startServer(t, "run", "--data", dir, "--docker", "none", "--incus", "none")
+	s := start(t, dir)
 	if s.password == "" {
 		t.Fatal("the first start told no password")
 	}
@@ -154,7 +160,7 @@ func TestRunFromFirstStartToLastClear(t *testing.T) {
 	s.want(t, "GET", v2+"/log", "", 200, "[]")
 	s.want(t, "GET", "/healthz", "", 200)
 	s.want(t, "GET", "/readyz", "", 200, `"ready": true`)
-	s.want(t, "GET", "/metrics", "", 200, "shiplog_writer_records_total 3", `shiplog_http_requests_total{code="200",dialect="qnap-v2"}`)
+	s.want(t, "GET", "/metrics", "", 200, "shiplog_last_seq 62", `shiplog_http_requests_total{code="200",dialect="qnap-v2"}`)
 
 	problems, err := promlint.New(strings.NewReader(s.want(t, "GET", "/metrics", "", 200))).Lint()
 	if err != nil {
@@ -171,7 +177,7 @@ func TestRunFromFirstStartToLastClear(t *testing.T) {
 	}
 
 	// The second start tells no password, the old one still works, and nothing is lost.
-	again := startServer(t, "run", "--data", dir, "--docker", "none", "--incus", "none")
+	again := start(t, dir)
 	if again.password != "" {
 		t.Error("the second start told a password again")
 	}
@@ -209,7 +215,7 @@ func TestServeBesideRunWritesThroughItsSocket(t *testing.T) {
 	s.want(t, "DELETE", v2+"/log", "", 200, `"records": 0`)
 	s.want(t, "GET", "/readyz", "", 200)
 	run.stop()
-	s.want(t, "DELETE", v2+"/log", "", 503, "cannot be written at the moment")
+	s.want(t, "DELETE", v2+"/log", "", 503, "agent is not reachable")
 	s.want(t, "GET", "/readyz", "", 503, "no agent is running")
 }
 

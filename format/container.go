@@ -24,4 +24,5 @@ var (
 	ErrNoContainer = errors.New("no such container")
 	ErrAmbiguous   = errors.New("container id prefix is ambiguous")
 	ErrEngineDown  = errors.New("container engine is not reachable")
+	ErrAgentDown   = errors.New("agent is not reachable") // nor can records be written; it says nothing about the container
 )

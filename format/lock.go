@@ -3,12 +3,27 @@ package format
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 )
+
+// LockDir makes the folder dir when it is missing and takes DIR/lock, until the returned value is closed or the
+// process ends: for a folder beside the log on which only one process may work. ErrLocked when another one has it.
+func LockDir(dir string) (io.Closer, error) {
+	err := os.MkdirAll(dir, 0o700)
+	if err != nil {
+		return nil, err
+	}
+	f, err := lockDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
 
 // lockDir takes the lock of a data directory, DIR/lock, and writes this process's number into it. The kernel
 // gives the lock free when the process ends, however it ends.
@@ -21,7 +36,7 @@ func lockDir(dir string) (*os.File, error) {
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		defer f.Close()
-		return nil, fmt.Errorf("%w by process %s: stop it or choose another --data", ErrLocked, holder(f))
+		return nil, fmt.Errorf("%w by process %s", ErrLocked, holder(f))
 	case err != nil:
 		return nil, errors.Join(&os.PathError{Op: "flock", Path: f.Name(), Err: err}, f.Close())
 	}

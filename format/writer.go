@@ -69,6 +69,9 @@ func Open(dir string, o Options) (*Writer, error) {
 		return nil, fmt.Errorf("open data directory %s: %w", dir, classify(err))
 	}
 	lock, err := lockDir(dir)
+	if errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("open data directory %s: %w: stop it or choose another --data", dir, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open data directory %s: %w", dir, classify(err))
 	}

@@ -27,6 +27,7 @@ type box struct {
 	dir    string
 	engine *fakeEngine
 	tweak  func(*Options)
+	split  bool // what the agent does goes over a socket, as between two processes
 
 	writer *format.Writer
 	index  *index.Index
@@ -39,7 +40,14 @@ type box struct {
 // newBox starts a box whose log holds the fixture (a file name in testdata/contract; "": an empty log).
 func newBox(t *testing.T, fixture string, tweak func(*Options)) *box {
 	t.Helper()
-	b := &box{t: t, dir: t.TempDir(), engine: &fakeEngine{}, tweak: tweak,
+	return newBoxIn(t, os.Getenv("SHIPLOG_TEST_SPLIT") != "", fixture, tweak)
+}
+
+// newBoxIn is newBox in one of the two set-ups: in one process, or split into two. SHIPLOG_TEST_SPLIT=1 splits
+// the boxes of all tests.
+func newBoxIn(t *testing.T, split bool, fixture string, tweak func(*Options)) *box {
+	t.Helper()
+	b := &box{t: t, dir: t.TempDir(), engine: &fakeEngine{}, tweak: tweak, split: split,
 		client: &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	if err := os.WriteFile(filepath.Join(b.dir, "accounts.json"), contractAccounts(t), 0o600); err != nil {
 		t.Fatal(err)
@@ -149,6 +157,10 @@ func (b *box) start() {
 	if b.tweak != nil {
 		b.tweak(&o)
 	}
+	stopSocket := func() {}
+	if b.split {
+		stopSocket = b.overSocket(&o)
+	}
 	s, err := New(o)
 	if err != nil {
 		b.t.Fatal(err)
@@ -173,6 +185,7 @@ func (b *box) start() {
 	b.stop = sync.OnceFunc(func() {
 		cancel()
 		run.Wait()
+		stopSocket()
 		b.client.CloseIdleConnections()
 		if err := errors.Join(x.Close(), b.writer.Close()); err != nil {
 			b.t.Errorf("close: %v", err)

@@ -86,7 +86,11 @@ func TestContractCases(t *testing.T) {
 		for _, c := range cases {
 			t.Run(dialect+"/"+c.Name, func(t *testing.T) {
 				t.Parallel()
-				runCase(t, c)
+				runCase(t, c, false)
+			})
+			t.Run(dialect+"/"+c.Name+" in two processes", func(t *testing.T) {
+				t.Parallel()
+				runCase(t, c, true)
 			})
 		}
 	}
@@ -100,8 +104,8 @@ type caseRun struct {
 	kept        map[string]string // user -> cookie of qnap-keep
 }
 
-func runCase(t *testing.T, c contractCase) {
-	run := &caseRun{box: newBox(t, c.Fixture, settings(t, c.Config)), kept: map[string]string{}}
+func runCase(t *testing.T, c contractCase, split bool) {
+	run := &caseRun{box: newBoxIn(t, split, c.Fixture, settings(t, c.Config)), kept: map[string]string{}}
 	if slices.ContainsFunc(c.Steps, func(s struct {
 		Request caseRequest
 		Expect  caseExpect
@@ -157,7 +161,7 @@ func (run *caseRun) startEngine(c contractCase) {
 	if c.Engine == nil {
 		return
 	}
-	run.engine.containers = c.Engine.Containers
+	run.engine.containers = slices.Clone(c.Engine.Containers) // another run of the case has its own
 	for _, change := range c.Engine.Script {
 		timer := time.AfterFunc(time.Duration(change.After)*time.Millisecond, func() {
 			now, err := run.engine.inspect(run.t.Context(), change.Type, change.ID)

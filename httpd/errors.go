@@ -67,6 +67,8 @@ func asStatus(err error) *statusError {
 		return failf(http.StatusNotFound, "No such container")
 	case errors.Is(err, format.ErrAmbiguous):
 		return failf(http.StatusBadRequest, "Container id prefix is ambiguous")
+	case errors.Is(err, format.ErrAgentDown):
+		return failf(http.StatusServiceUnavailable, "The agent is not reachable").retryAfter(2 * time.Second)
 	case errors.Is(err, format.ErrEngineDown):
 		return failf(http.StatusServiceUnavailable, "Container engine is not reachable").retryAfter(5 * time.Second)
 	case errors.Is(err, format.ErrFull), errors.Is(err, format.ErrReadOnly):

@@ -22,7 +22,8 @@ type Options struct {
 	Accounts *Accounts
 
 	// Append writes records and returns when they are safe. nil makes the server read-only: routes that
-	// write answer 405 and logins leave no record.
+	// write answer 405 and logins leave no record. format.ErrAgentDown says that whoever writes is away; as in
+	// Inspect and List, the answer is a 503 then.
 	Append func(ctx context.Context, recs ...*format.Record) error
 	// Inspect tells the live state of a container; typ is docker or lxc. nil: inquiries answer 503.
 	Inspect func(ctx context.Context, typ, id string) (format.Container, error)

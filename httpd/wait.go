@@ -15,7 +15,8 @@ const settle = 20 * time.Millisecond
 
 // waitFor waits up to d until the container is in state and returns how it is then; reached is false when the
 // time is over. It subscribes before it looks, so that no change is lost between the two, and looks again now
-// and then in case an event never comes.
+// and then in case an event never comes. That the agent is away is no answer: it is waited for as well, and only
+// when it is away at the end of the time the error is format.ErrAgentDown.
 func (s *Server) waitFor(ctx context.Context, typ, id, state string, d time.Duration) (c format.Container, reached bool, err error) {
 	w, err := s.hub.subscribe(ctx, typ, id, state)
 	if errors.Is(err, errTooManyWaiters) {
@@ -25,15 +26,21 @@ func (s *Server) waitFor(ctx context.Context, typ, id, state string, d time.Dura
 		return c, false, fmt.Errorf("wait for container: %w", err)
 	}
 	defer s.hub.leave(w)
-	if c, err = s.inspect(ctx, typ, id); err != nil || c.State == state || d == 0 {
-		return c, c.State == state, err
+	c, err = s.inspect(ctx, typ, id)
+	away := errors.Is(err, format.ErrAgentDown)
+	switch {
+	case away && d > 0:
+		c, err = format.Container{}, nil // to be found when there is somebody to ask
+	case err != nil || c.State == state || d == 0:
+		return c, err == nil && c.State == state, err
+	default:
+		s.hub.pin(w, c)
 	}
-	s.hub.pin(w, c)
 	end := time.NewTimer(d)
 	defer end.Stop()
 	for {
 		last := false
-		belt := time.NewTimer(s.beltTime())
+		belt := time.NewTimer(s.beltTime(away))
 		select {
 		case <-w.ring:
 		case <-belt.C:
@@ -48,7 +55,11 @@ func (s *Server) waitFor(ctx context.Context, typ, id, state string, d time.Dura
 		if err != nil {
 			return c, false, err
 		}
-		if c, reached, err = s.look(ctx, w, c); err != nil || reached || last {
+		c, reached, err = s.look(ctx, w, c)
+		if away = errors.Is(err, format.ErrAgentDown) && !last; away {
+			err = nil // an agent that is exchanged meanwhile ends no wait
+		}
+		if err != nil || reached || last {
 			return c, reached, err
 		}
 	}
@@ -56,8 +67,17 @@ func (s *Server) waitFor(ctx context.Context, typ, id, state string, d time.Dura
 
 // look tells how the container is now. Of a stopped one everything is known already, and its engine may be
 // slow to answer: dockerd holds a container that died until its network is gone. Else the engine is asked, by
-// the container's id: the name may be another's by now.
+// the container's id: the name may be another's by now. A container that was not found yet, as nobody could be
+// asked, is found now.
 func (s *Server) look(ctx context.Context, w *waiter, c format.Container) (format.Container, bool, error) {
+	if c.ID == "" {
+		found, err := s.inspect(ctx, w.typ, w.given)
+		if err != nil {
+			return c, false, err
+		}
+		s.hub.pin(w, found)
+		c = found
+	}
 	was, told := s.hub.told(w)
 	if was && told == stateStopped {
 		c.State = stateStopped
@@ -78,8 +98,14 @@ func (s *Server) look(ctx context.Context, w *waiter, c format.Container) (forma
 	return now, was || now.State == w.state, nil
 }
 
+// awayBelt is how often a waiter looks whether the agent is there again.
+const awayBelt = 500 * time.Millisecond
+
 // beltTime is how long a waiter trusts in events alone. With many waiters each looks less often, so that they
-// do not keep the engine busy.
-func (s *Server) beltTime() time.Duration {
+// do not keep the engine busy. An agent that is away does not mind.
+func (s *Server) beltTime(away bool) time.Duration {
+	if away {
+		return min(awayBelt, s.limits.belt)
+	}
 	return s.limits.belt * time.Duration(max(1, s.hub.count()/32))
 }

@@ -99,6 +99,7 @@ func TestExportSurvivesAKill(t *testing.T) {
 	if b.job(torn) != nil || !strings.Contains(logged.String(), "export job set aside") || !strings.Contains(logged.String(), torn+jobFile+badFile) {
 		t.Errorf("torn job is %v, log %s, want it set aside by name", b.job(torn), logged.String())
 	}
+	b.stop() // a job is over a moment before its file says so
 	want := []string{queued + jobFile, queued + logsFile, lost + jobFile, lost + logsFile, torn + jobFile + badFile}
 	slices.Sort(want)
 	if got := b.exportFiles(); !slices.Equal(got, want) {

@@ -12,6 +12,7 @@ const (
 	batchItems = 256                    // events mapped before they are written
 	retryFirst = 100 * time.Millisecond // after a failed write
 	retryLast  = 5 * time.Second
+	maxTold    = 24 * time.Hour // an event older than that when it is written is imported or replayed, not late
 )
 
 // pump moves one source's events from its queue to the writer.
@@ -22,6 +23,7 @@ type pump struct {
 	now   func() time.Time
 	log   *slog.Logger
 	meter *meter
+	delay func(time.Duration) // nil: nobody wants to know
 }
 
 // run stores first and then what comes. It ends when ctx does and the queue is empty, or when ctx has ended
@@ -78,6 +80,7 @@ func (p *pump) write(ctx context.Context, ms []Mapped) error {
 			if failed {
 				p.log.Info("records are stored again", "engine", p.src.engine())
 			}
+			p.tellDelay(ms)
 			return nil
 		case !failed:
 			failed = true
@@ -88,6 +91,22 @@ func (p *pump) write(ctx context.Context, ms []Mapped) error {
 		case <-ctx.Done():
 			return err
 		case <-time.After(retry):
+		}
+	}
+}
+
+// tellDelay tells how old each event was when it was written. What was found out by comparing is not an event.
+func (p *pump) tellDelay(ms []Mapped) {
+	if p.delay == nil {
+		return
+	}
+	now := p.now()
+	for _, m := range ms {
+		r := m.Record
+		if r.Stream == format.StreamEvent && r.Actor.Type == format.ActorEngine && m.Ref == nil && !r.Obs.IsZero() {
+			if d := now.Sub(r.Time); d < maxTold {
+				p.delay(max(0, d))
+			}
 		}
 	}
 }

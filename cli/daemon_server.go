@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"shiplog/agent"
 	"shiplog/format"
 	"shiplog/httpd"
@@ -15,7 +13,7 @@ import (
 
 // server makes the HTTP server.
 func (d *daemon) server() (*httpd.Server, error) {
-	version, _ := buildVersion()
+	version, revision := buildVersion()
 	o := httpd.Options{
 		Index:               d.index,
 		Accounts:            d.accounts,
@@ -27,8 +25,9 @@ func (d *daemon) server() (*httpd.Server, error) {
 		Keys:                d.keysDir(),
 		Project:             d.project,
 		QNAPRootEventFormat: d.rootForm,
-		Collectors:          []prometheus.Collector{newMetrics(d)},
+		Collectors:          d.collectors(),
 		Version:             version,
+		Revision:            revision,
 		Logger:              d.log,
 	}
 	if err := d.exports.apply(&o, d.dir, d.writer != nil); err != nil {

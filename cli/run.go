@@ -25,8 +25,8 @@ finds one that appears later. The first start makes the account admin and prints
 			if syncEvery <= 0 {
 				return usagef("--sync-interval must be longer than 0")
 			}
-			d.log = p.logger()
-			if d.writer, err = format.Open(d.dir, format.Options{SyncEvery: syncEvery, Host: hostname()}); err != nil {
+			d.log, d.timings = p.logger(), newTimings()
+			if d.writer, err = format.Open(d.dir, format.Options{SyncEvery: syncEvery, Synced: d.timings.synced, Host: hostname()}); err != nil {
 				return locked(err)
 			}
 			if err := d.capture(docker, incus); err != nil {
@@ -65,6 +65,6 @@ func (d *daemon) capture(docker, incus string) error {
 	if err != nil {
 		return err
 	}
-	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: docker, Incus: incus, Logger: d.log})
+	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: docker, Incus: incus, Delay: d.timings.delayed, Logger: d.log})
 	return nil
 }

@@ -72,6 +72,7 @@ func (p *pump) write(ctx context.Context, ms []Mapped) error {
 	if len(ms) == 0 {
 		return nil
 	}
+	times := p.received(ms) // before the writer gives every record its Obs
 	var failed bool
 	for retry := retryFirst; ; retry = min(2*retry, retryLast) {
 		err := Store(ms, p.out.Write)
@@ -80,7 +81,7 @@ func (p *pump) write(ctx context.Context, ms []Mapped) error {
 			if failed {
 				p.log.Info("records are stored again", "engine", p.src.engine())
 			}
-			p.tellDelay(ms)
+			p.tellDelay(times)
 			return nil
 		case !failed:
 			failed = true
@@ -95,18 +96,25 @@ func (p *pump) write(ctx context.Context, ms []Mapped) error {
 	}
 }
 
-// tellDelay tells how old each event was when it was written. What was found out by comparing is not an event.
-func (p *pump) tellDelay(ms []Mapped) {
+// received lists the times of the events among ms. What was found out by comparing was never received.
+func (p *pump) received(ms []Mapped) (times []time.Time) {
 	if p.delay == nil {
-		return
+		return nil
 	}
-	now := p.now()
 	for _, m := range ms {
 		r := m.Record
 		if r.Stream == format.StreamEvent && r.Actor.Type == format.ActorEngine && m.Ref == nil && !r.Obs.IsZero() {
-			if d := now.Sub(r.Time); d < maxTold {
-				p.delay(max(0, d))
-			}
+			times = append(times, r.Time)
+		}
+	}
+	return times
+}
+
+// tellDelay tells how old the events of these times are now that they are written.
+func (p *pump) tellDelay(times []time.Time) {
+	for _, at := range times {
+		if d := p.now().Sub(at); d < maxTold {
+			p.delay(max(0, d))
 		}
 	}
 }

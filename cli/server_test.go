@@ -154,7 +154,7 @@ func TestRunFromFirstStartToLastClear(t *testing.T) {
 	s.want(t, "GET", v2+"/log", "", 200, "[]")
 	s.want(t, "GET", "/healthz", "", 200)
 	s.want(t, "GET", "/readyz", "", 200, `"ready": true`)
-	s.want(t, "GET", "/metrics", "", 200, "shiplog_writer_records_total 3", `shiplog_http_requests_total{code="200",dialect="qnap-v2",method="POST"}`)
+	s.want(t, "GET", "/metrics", "", 200, "shiplog_writer_records_total 3", "shiplog_writer_fsync_duration_seconds_count", `shiplog_writer_fsync_duration_seconds_bucket{le="10"} `, `shiplog_http_requests_total{code="200",dialect="qnap-v2",method="POST"}`)
 
 	problems, err := promlint.New(strings.NewReader(s.want(t, "GET", "/metrics", "", 200))).Lint()
 	if err != nil {

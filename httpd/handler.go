@@ -91,7 +91,7 @@ func (s *Server) readBody(w *answer, r *http.Request, keep int64) (kept []byte, 
 // fail writes err in the shape of the dialect. When the answer has begun already it can only be cut off.
 func (s *Server) fail(w *answer, r *http.Request, d *dialect, err error) {
 	e := asStatus(err)
-	s.metrics.refused(err, e.status)
+	s.metrics.refused(r, err, e.status)
 	if e.status == http.StatusInternalServerError {
 		s.opts.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 	}

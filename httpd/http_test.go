@@ -225,7 +225,7 @@ func TestHealthReadyMetrics(t *testing.T) {
 		`revision="unknown",version="v9"} 1`,
 	} {
 		if !strings.Contains(got.body, want) {
-			t.Errorf("metrics lack %s", want)
+			t.Errorf("metrics lack %s in\n%s", want, got.body)
 		}
 	}
 }

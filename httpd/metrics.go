@@ -106,14 +106,14 @@ func countedMethod(method string) string {
 // The reasons why a request was refused for who sent it.
 const (
 	authCredentials = "credentials"   // wrong name or password
-	authMissing     = "no_credential" // none was sent, or a session that has ended
+	authMissing     = "no_credential" // none was sent
 	authSecond      = "second_factor" // the account wants one, which cannot be asked for
 	authThrottled   = "throttled"     // too many wrong ones before
-	authToken       = "token"         // a token or a signature that is not valid
+	authToken       = "token"         // a session, token or signature that is not valid
 )
 
 // refused counts err, answered with status, when it is about who sent the request.
-func (m *metrics) refused(err error, status int) {
+func (m *metrics) refused(r *http.Request, err error, status int) {
 	reason := ""
 	_, throttled := errors.AsType[tooManyFailures](err)
 	switch {
@@ -124,6 +124,8 @@ func (m *metrics) refused(err error, status int) {
 	case errors.Is(err, errSecondFactor):
 		reason = authSecond
 	case errors.Is(err, errNoCredential):
+		reason = authMissing
+	case status == http.StatusUnauthorized && r.Header.Get("Cookie")+r.Header.Get("Authorization")+r.Header.Get("X-Auth-Token") == "":
 		reason = authMissing
 	case status == http.StatusUnauthorized:
 		reason = authToken

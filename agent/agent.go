@@ -30,6 +30,10 @@ type Options struct {
 	// LogExec makes a human line of every command executed in a container, health checks excepted.
 	LogExec bool
 
+	// Delay is told of each event that was received how long it took from its time, by the engine's clock, until
+	// it was written; nil: nobody is. It must be safe for concurrent use.
+	Delay func(time.Duration)
+
 	Logger *slog.Logger     // nil: slog.Default()
 	Now    func() time.Time // nil: time.Now
 }
@@ -96,7 +100,7 @@ func New(o Options) *Agent {
 }
 
 func (a *Agent) add(s source, q *queue, m *meter) {
-	a.pumps = append(a.pumps, &pump{src: s, q: q, out: a.opts.Writer, now: a.opts.Now, log: a.opts.Logger, meter: m})
+	a.pumps = append(a.pumps, &pump{src: s, q: q, out: a.opts.Writer, now: a.opts.Now, log: a.opts.Logger, meter: m, delay: a.opts.Delay})
 }
 
 // Run captures until ctx ends; then it writes what is held and queued and returns nil. It lives on without

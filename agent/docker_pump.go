@@ -21,7 +21,7 @@ func (s *dockerSource) event(raw []byte, obs time.Time) []Mapped {
 		return nil
 	}
 	s.lastObs = obs
-	s.meter.event(e.At)
+	s.meter.event(e.At, Kind{e.Type, e.Verb})
 	before := s.m.filtered
 	ms := s.m.handle(e, nil)
 	if s.m.filtered != before {

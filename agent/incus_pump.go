@@ -102,7 +102,7 @@ func (s *incusSource) flush() []Mapped {
 // observe is told each event in order.
 func (s *incusSource) observe(e *incusEvent) {
 	if s.m.synth == nil {
-		s.meter.event(e.at)
+		s.meter.event(e.at, e.counted())
 	}
 	if e.life == nil {
 		return

@@ -12,6 +12,7 @@ const (
 	batchItems = 256                    // events mapped before they are written
 	retryFirst = 100 * time.Millisecond // after a failed write
 	retryLast  = 5 * time.Second
+	maxTold    = 24 * time.Hour // an event older than that when it is written is imported or replayed, not late
 )
 
 // pump moves one source's events from its queue to the writer.
@@ -22,6 +23,7 @@ type pump struct {
 	now   func() time.Time
 	log   *slog.Logger
 	meter *meter
+	delay func(time.Duration) // nil: nobody wants to know
 }
 
 // run stores first and then what comes. It ends when ctx does and the queue is empty, or when ctx has ended
@@ -70,6 +72,7 @@ func (p *pump) write(ctx context.Context, ms []Mapped) error {
 	if len(ms) == 0 {
 		return nil
 	}
+	times := p.received(ms) // before the writer gives every record its Obs
 	var failed bool
 	for retry := retryFirst; ; retry = min(2*retry, retryLast) {
 		err := Store(ms, p.out.Write)
@@ -78,6 +81,7 @@ func (p *pump) write(ctx context.Context, ms []Mapped) error {
 			if failed {
 				p.log.Info("records are stored again", "engine", p.src.engine())
 			}
+			p.tellDelay(times)
 			return nil
 		case !failed:
 			failed = true
@@ -88,6 +92,29 @@ func (p *pump) write(ctx context.Context, ms []Mapped) error {
 		case <-ctx.Done():
 			return err
 		case <-time.After(retry):
+		}
+	}
+}
+
+// received lists the times of the events among ms. What was found out by comparing was never received.
+func (p *pump) received(ms []Mapped) (times []time.Time) {
+	if p.delay == nil {
+		return nil
+	}
+	for _, m := range ms {
+		r := m.Record
+		if r.Stream == format.StreamEvent && r.Actor.Type == format.ActorEngine && m.Ref == nil && !r.Obs.IsZero() {
+			times = append(times, r.Time)
+		}
+	}
+	return times
+}
+
+// tellDelay tells how old the events of these times are now that they are written.
+func (p *pump) tellDelay(times []time.Time) {
+	for _, at := range times {
+		if d := p.now().Sub(at); d < maxTold {
+			p.delay(max(0, d))
 		}
 	}
 }

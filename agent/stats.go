@@ -18,6 +18,7 @@ type SourceStats struct {
 	Engine      format.Engine
 	Connected   bool
 	Events      uint64            // received, duplicates of a replay not counted
+	Kinds       map[Kind]uint64   // the same by what they are; the number of kinds is bounded
 	Duplicates  uint64            // received again in a replay and not stored
 	Filtered    uint64            // executions of health checks, not stored
 	Undecodable uint64            // stored as raw text
@@ -62,9 +63,13 @@ func (m *meter) gap(reason string) {
 	})
 }
 
-func (m *meter) event(at time.Time) {
+func (m *meter) event(at time.Time, k Kind) {
 	m.update(func(s *SourceStats) {
 		s.Events++
+		if s.Kinds == nil {
+			s.Kinds = map[Kind]uint64{}
+		}
+		s.Kinds[k.bounded()]++
 		if at.After(s.LastEvent) {
 			s.LastEvent = at
 		}
@@ -75,6 +80,7 @@ func (m *meter) stats(q *queue) SourceStats {
 	m.mu.Lock()
 	s := m.s
 	s.Gaps = maps.Clone(m.s.Gaps)
+	s.Kinds = maps.Clone(m.s.Kinds)
 	m.mu.Unlock()
 	s.Queue, s.QueueBytes, s.Dropped = q.depth()
 	return s

@@ -34,16 +34,19 @@ type daemon struct {
 	hosts                           []string
 	exports                         exportFlags
 
-	log       *slog.Logger
-	writer    *format.Writer // nil: read-only
-	index     *index.Index
-	accounts  *httpd.Accounts
-	agent     *agent.Agent  // nil: none
-	remote    *agent.Remote // an agent in another process; nil: none
-	brief     bool          // accounts that are made last as long as this process
-	demo      *demoWorld    // answers for containers when there is no agent; nil: none
-	exporting io.Closer     // the lock on the directory of exports; nil: it is not held
-	notes     []string      // lines for the terminal, once the address is known
+	log        *slog.Logger
+	writer     *format.Writer // nil: read-only
+	index      *index.Index
+	accounts   *httpd.Accounts
+	agent      *agent.Agent      // nil: none
+	remote     *agent.Remote     // an agent in another process; nil: none
+	brief      bool              // accounts that are made last as long as this process
+	demo       *demoWorld        // answers for containers when there is no agent; nil: none
+	timings    *timings          // nil: nothing is written here
+	names      int               // containers that metrics are about by name; 0: none
+	containers *containerMetrics // nil: none
+	exporting  io.Closer         // the lock on the directory of exports; nil: it is not held
+	notes      []string          // lines for the terminal, once the address is known
 }
 
 const defaultListen = "127.0.0.1:7446"
@@ -55,6 +58,7 @@ func (d *daemon) flags(cmd *cobra.Command) {
 	flags.StringSliceVar(&d.hosts, "host", nil, "host `names` that clients may use, besides addresses, localhost and the host's own name (comma list)")
 	flags.StringVar(&d.project, "default-project", "default", "`id` of the project of records that name none, as all of the engines'")
 	choiceFlag(flags, &d.rootForm, "qnap-root-event-format", "", "form of event messages under /api/v1", "v1", "v2")
+	flags.IntVar(&d.names, "container-metrics", 0, "metrics about up to this `number` of containers by name, the rest as other; default none")
 	d.exports.add(cmd)
 }
 
@@ -122,6 +126,9 @@ func (d *daemon) firstAccount() error {
 
 // serve listens, says where, and runs all parts until ctx ends.
 func (d *daemon) serve(ctx context.Context, p *Program) error {
+	if d.names < 0 || d.names > maxContainerMetrics {
+		return usagef("--container-metrics must be from 0 to %d", maxContainerMetrics)
+	}
 	signal.Ignore(syscall.SIGPIPE) // whoever read the messages may go; the work goes on
 	ln, err := listen(d.listen, "--listen")
 	if err != nil {
@@ -134,6 +141,9 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 			return errors.Join(err, ln.Close())
 		}
 		all = append(all, journal)
+	}
+	if d.names > 0 {
+		d.containers = newContainerMetrics(d, d.names)
 	}
 	server, err := d.server()
 	defer d.releaseExports()
@@ -177,7 +187,11 @@ func closeAll(all []net.Listener) (err error) {
 // stages lists what runs, in the order in which it stops. Of listeners the first is for all dialects, a second
 // for the journal.
 func (d *daemon) stages(server *httpd.Server, listeners []net.Listener) []stage {
-	return append(d.captureStages(),
+	all := d.captureStages()
+	if d.containers != nil {
+		all = append(all, stage{"container metrics", d.containers.run, nil})
+	}
+	return append(all,
 		stage{"index", d.index.Run, d.catchUp},
 		stage{"server", func(ctx context.Context) error { return runServer(ctx, server, listeners) }, d.index.Close})
 }

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"shiplog/agent"
 	"shiplog/format"
 	"shiplog/httpd"
@@ -16,7 +14,7 @@ import (
 
 // server makes the HTTP server.
 func (d *daemon) server() (*httpd.Server, error) {
-	version, _ := buildVersion()
+	version, revision := buildVersion()
 	o := httpd.Options{
 		Index:               d.index,
 		Accounts:            d.accounts,
@@ -28,8 +26,9 @@ func (d *daemon) server() (*httpd.Server, error) {
 		Keys:                d.keysDir(),
 		Project:             d.project,
 		QNAPRootEventFormat: d.rootForm,
-		Collectors:          []prometheus.Collector{newMetrics(d)},
+		Collectors:          d.collectors(),
 		Version:             version,
+		Revision:            revision,
 		Logger:              d.log,
 	}
 	if err := d.exports.apply(&o); err != nil {

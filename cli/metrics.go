@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"shiplog/format"
 )
 
 // metrics turns the counters of writer, index and agent into Prometheus metrics when they are asked for.
-// Labels are engines and reasons: never a user, a container or an id, which have no bound.
+// Labels are engines, reasons and words of closed lists: never a user or an id, which have no bound. Names of
+// containers are in [containerMetrics] alone.
 type metrics struct {
 	d *daemon
 
@@ -16,10 +19,11 @@ type metrics struct {
 	dropped, queue, queueBytes, writeErrors                *prometheus.Desc
 
 	records, bytes, writes, refused    *prometheus.Desc
-	fsync, fsyncErrors, sealed, state  *prometheus.Desc
+	fsyncErrors, sealed, state         *prometheus.Desc
 	segments, segmentBytes, lastSeq    *prometheus.Desc
 	indexRecords, lag, damaged, memory *prometheus.Desc
 	searches, setAside, pending        *prometheus.Desc
+	lagSeconds, documents, free        *prometheus.Desc
 }
 
 func newMetrics(d *daemon) *metrics {
@@ -28,7 +32,7 @@ func newMetrics(d *daemon) *metrics {
 	}
 	return &metrics{
 		d:           d,
-		events:      desc("capture_events_total", "Events received from the engine; duplicates of a replay are not counted.", "engine"),
+		events:      desc("capture_events_total", "Events received from the engine; duplicates of a replay are not counted.", "engine", "type", "action"),
 		duplicates:  desc("capture_duplicate_events_total", "Events that came again in a replay and were not stored again.", "engine"),
 		filtered:    desc("capture_filtered_events_total", "Executions of health checks, which are not stored.", "engine"),
 		undecodable: desc("capture_undecodable_events_total", "Events that could not be decoded and were stored as text.", "engine"),
@@ -46,7 +50,6 @@ func newMetrics(d *daemon) *metrics {
 		bytes:       desc("writer_bytes_total", "Bytes appended."),
 		writes:      desc("writer_writes_total", "Write calls."),
 		refused:     desc("writer_refused_records_total", "Records refused because the disk was full or could not be written."),
-		fsync:       desc("writer_fsync_duration_seconds", "Time spent in syncing the active segment."),
 		fsyncErrors: desc("writer_fsync_errors_total", "Syncs that failed."),
 		sealed:      desc("writer_sealed_segments_total", "Segments sealed."),
 		state:       desc("writer_state", "1 for the state the writer is in: ok, full or read-only.", "state"),
@@ -56,6 +59,9 @@ func newMetrics(d *daemon) *metrics {
 		lastSeq:      desc("last_seq", "Number of the newest record that can be found."),
 		indexRecords: desc("index_records", "Records in the segments that were looked at since start."),
 		lag:          desc("index_lag_records", "Records of sealed segments that have no index on disk yet; they are found all the same, slower."),
+		lagSeconds:   desc("index_lag_seconds", "Age of the oldest sealed segment that has no index on disk yet; 0 when there is none."),
+		documents:    desc("index_documents", "Records that are in an index on disk, in the segments looked at since start."),
+		free:         desc("disk_free_bytes", "Bytes free on the disk of the log."),
 		pending:      desc("index_segments_pending", "Sealed segments that have no index on disk yet."),
 		damaged:      desc("index_damaged_lines", "Lines of the segments looked at since start that are no records."),
 		memory:       desc("index_memory_bytes", "Memory of the columns of sealed segments."),
@@ -76,13 +82,22 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	m.capture(counter, gauge)
-	m.writing(ch, counter, gauge)
+	m.writing(counter, gauge)
 	s := m.d.index.Stats()
 	gauge(m.segments, float64(s.Segments))
 	gauge(m.segmentBytes, float64(s.Bytes))
 	gauge(m.lastSeq, float64(s.LastSeq))
 	gauge(m.indexRecords, float64(s.Records))
 	gauge(m.lag, float64(s.LagRecords))
+	gauge(m.documents, float64(s.Documents))
+	lag := time.Duration(0)
+	if !s.LagSince.IsZero() {
+		lag = max(0, time.Since(s.LagSince))
+	}
+	gauge(m.lagSeconds, lag.Seconds())
+	if free, err := format.FreeSpace(m.d.dir); err == nil {
+		gauge(m.free, float64(free))
+	}
 	gauge(m.pending, float64(s.Pending))
 	gauge(m.damaged, float64(s.Damaged))
 	gauge(m.memory, float64(s.MemoryBytes))
@@ -99,7 +114,9 @@ func (m *metrics) capture(counter, gauge put) {
 	}
 	for _, s := range m.d.agent.Stats().Sources {
 		engine := string(s.Engine)
-		counter(m.events, float64(s.Events), engine)
+		for k, n := range s.Kinds {
+			counter(m.events, float64(n), engine, k.Type, k.Action)
+		}
 		counter(m.duplicates, float64(s.Duplicates), engine)
 		counter(m.filtered, float64(s.Filtered), engine)
 		counter(m.undecodable, float64(s.Undecodable), engine)
@@ -119,7 +136,7 @@ func (m *metrics) capture(counter, gauge put) {
 	}
 }
 
-func (m *metrics) writing(ch chan<- prometheus.Metric, counter, gauge put) {
+func (m *metrics) writing(counter, gauge put) {
 	if m.d.writer == nil {
 		return
 	}
@@ -130,7 +147,6 @@ func (m *metrics) writing(ch chan<- prometheus.Metric, counter, gauge put) {
 	counter(m.refused, float64(s.Refused))
 	counter(m.fsyncErrors, float64(s.SyncErrors))
 	counter(m.sealed, float64(s.Sealed))
-	ch <- prometheus.MustNewConstSummary(m.fsync, s.Syncs, s.SyncTime.Seconds(), nil)
 	for _, state := range []string{format.StateOK, format.StateFull, format.StateReadOnly} {
 		gauge(m.state, truth(s.State == state), state)
 	}
@@ -141,4 +157,46 @@ func truth(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// timings are the histograms, which are told each value when it comes, unlike the counters above.
+type timings struct{ delay, fsync prometheus.Histogram }
+
+// newTimings makes histograms with buckets for scrapers of any age.
+func newTimings() *timings {
+	histogram := func(name, help string, buckets ...float64) prometheus.Histogram {
+		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "shiplog_" + name, Help: help, Buckets: buckets,
+			NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour})
+	}
+	return &timings{
+		delay: histogram("capture_delay_seconds", "From an event, by the engine's clock, until it was written; its sync follows within --sync-interval.",
+			.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60, 600),
+		fsync: histogram("writer_fsync_duration_seconds", "Time that a sync of the active segment took.",
+			.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
+	}
+}
+
+// collectors lists what the daemon measures.
+func (d *daemon) collectors() []prometheus.Collector {
+	all := []prometheus.Collector{newMetrics(d)}
+	if d.timings != nil {
+		all = append(all, d.timings.delay, d.timings.fsync)
+	}
+	if d.containers != nil {
+		all = append(all, d.containers)
+	}
+	return all
+}
+
+// synced and delayed take the values. Without timings nobody wants them.
+func (t *timings) synced(took time.Duration) {
+	if t != nil {
+		t.fsync.Observe(took.Seconds())
+	}
+}
+
+func (t *timings) delayed(d time.Duration) {
+	if t != nil {
+		t.delay.Observe(d.Seconds())
+	}
 }

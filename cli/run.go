@@ -61,7 +61,8 @@ func (c *captureFlags) openWriter(d *daemon) (err error) {
 	if c.syncEvery <= 0 {
 		return usagef("--sync-interval must be longer than 0")
 	}
-	d.writer, err = format.Open(d.dir, format.Options{SyncEvery: c.syncEvery, Host: hostname()})
+	d.timings = newTimings()
+	d.writer, err = format.Open(d.dir, format.Options{SyncEvery: c.syncEvery, Synced: d.timings.synced, Host: hostname()})
 	return locked(err)
 }
 
@@ -71,7 +72,7 @@ func (c *captureFlags) openAgent(d *daemon) error {
 	if err != nil {
 		return err
 	}
-	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: c.docker, Incus: c.incus, Logger: d.log})
+	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: c.docker, Incus: c.incus, Delay: d.timings.delayed, Logger: d.log})
 	return nil
 }
 

@@ -160,7 +160,7 @@ func fromFirstStartToLastClear(t *testing.T, start func(*testing.T, string) *ser
 	s.want(t, "GET", v2+"/log", "", 200, "[]")
 	s.want(t, "GET", "/healthz", "", 200)
 	s.want(t, "GET", "/readyz", "", 200, `"ready": true`)
-	s.want(t, "GET", "/metrics", "", 200, "shiplog_last_seq 62", `shiplog_http_requests_total{code="200",dialect="qnap-v2"}`)
+	s.want(t, "GET", "/metrics", "", 200, "shiplog_last_seq 62", `shiplog_http_requests_total{code="200",dialect="qnap-v2",method="POST"}`)
 
 	problems, err := promlint.New(strings.NewReader(s.want(t, "GET", "/metrics", "", 200))).Lint()
 	if err != nil {

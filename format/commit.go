@@ -187,7 +187,7 @@ func (w *Writer) syncSegment() error {
 	w.mu.Lock()
 	w.syncing = false
 	w.turn.Broadcast()
-	w.stats.SyncTime += time.Since(start)
+	w.tookSync(time.Since(start))
 	if err != nil {
 		return w.syncFailed(err)
 	}
@@ -198,6 +198,14 @@ func (w *Writer) syncSegment() error {
 	}
 	w.durable, w.synced, w.tailFirst = size, seq, seq+1
 	return nil
+}
+
+// tookSync counts one sync. Called with mu held.
+func (w *Writer) tookSync(took time.Duration) {
+	w.stats.SyncTime += took
+	if w.opts.Synced != nil {
+		w.opts.Synced(took)
+	}
 }
 
 // syncFailed gives up the active segment after a failed sync. The kernel reports such an error once and then
@@ -281,7 +289,7 @@ func (w *Writer) rotate() error {
 	if w.durable < w.size {
 		start := time.Now()
 		err := w.seg.Sync()
-		w.stats.SyncTime += time.Since(start)
+		w.tookSync(time.Since(start))
 		if err != nil {
 			return w.syncFailed(err)
 		}

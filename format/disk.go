@@ -21,6 +21,13 @@ type disk struct {
 	free    func(path string) (free, total uint64, err error) // bytes that may be written, bytes in all
 }
 
+// FreeSpace returns the bytes of dir's disk that are free for this process. Where the system does not tell,
+// it is the largest number there is.
+func FreeSpace(dir string) (uint64, error) {
+	free, _, err := freeSpace(dir)
+	return free, err
+}
+
 func realDisk() *disk {
 	return &disk{
 		open: func(path string, flag int) (file, error) {

@@ -10,6 +10,10 @@ type Options struct {
 	Host         string           // put into records that have no host
 	Now          func() time.Time // wall clock for Obs; default time.Now
 
+	// Synced is told how long each sync of the active segment took, failed ones too; nil: nobody is. It is called
+	// with the writer's lock held: it must neither block nor call the writer.
+	Synced func(took time.Duration)
+
 	disk *disk // tests put a failing one here
 }
 

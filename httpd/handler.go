@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"time"
 )
 
@@ -21,6 +20,7 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, dialects []*dialect) {
 	d := dialectOf(dialects, r.URL.Path)
 	out := &answer{ResponseWriter: w, patience: s.limits.write}
+	done := s.metrics.began(d.name, r.Method)
 	if d.begin != nil {
 		d.begin(w.Header(), r)
 	}
@@ -28,7 +28,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, dialects []*diale
 		if p := recover(); p != nil {
 			s.recovered(p, d, out, r)
 		}
-		s.metrics.requests.WithLabelValues(d.name, strconv.Itoa(out.code())).Inc()
+		done(out.code(), out.slow)
 		if out.aborted {
 			panic(http.ErrAbortHandler) // closes the connection: the client must see that the answer is not whole
 		}
@@ -61,7 +61,7 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 	if err != nil {
 		return err
 	}
-	if !rt.slow {
+	if w.slow = rt.slow; !rt.slow {
 		ctx, cancel := context.WithTimeout(r.Context(), s.limits.answer)
 		defer cancel()
 		r = r.WithContext(ctx)
@@ -91,6 +91,7 @@ func (s *Server) readBody(w *answer, r *http.Request, keep int64) (kept []byte, 
 // fail writes err in the shape of the dialect. When the answer has begun already it can only be cut off.
 func (s *Server) fail(w *answer, r *http.Request, d *dialect, err error) {
 	e := asStatus(err)
+	s.metrics.refused(r, err, e.status)
 	if e.status == http.StatusInternalServerError {
 		s.opts.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 	}
@@ -127,6 +128,7 @@ type answer struct {
 	patience time.Duration // for one piece
 	status   int
 	aborted  bool
+	slow     bool // of a route that may take as long as it has to
 }
 
 // extend moves the deadline for writing: neither a long wait nor a long answer is cut off, a client that

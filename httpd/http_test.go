@@ -214,15 +214,18 @@ func TestHealthReadyMetrics(t *testing.T) {
 	b.do("GET", "/container-station/api/v1/log", "")
 	got := b.do("GET", "/metrics", "")
 	for _, want := range []string{
-		`shiplog_http_requests_total{code="200",dialect="qnap-v1"} 1`,
-		`shiplog_http_requests_total{code="401",dialect="qnap-v2"} 1`,
+		`shiplog_http_requests_total{code="200",dialect="qnap-v1",method="GET"} 1`,
+		`shiplog_http_requests_total{code="401",dialect="qnap-v2",method="GET"} 1`,
+		`shiplog_http_request_duration_seconds_count{dialect="qnap-v1"} 1`,
+		`shiplog_auth_failures_total{reason="no_credential"} 1`,
+		`shiplog_http_requests_in_flight 1`,
 		`shiplog_http_logins_total{outcome="success"} 1`,
 		`shiplog_http_sessions 1`,
 		`shiplog_build_info{goversion="go`,
-		`version="v9"} 1`,
+		`revision="unknown",version="v9"} 1`,
 	} {
 		if !strings.Contains(got.body, want) {
-			t.Errorf("metrics lack %s", want)
+			t.Errorf("metrics lack %s in\n%s", want, got.body)
 		}
 	}
 }

@@ -67,6 +67,7 @@ func (q qnap) list(w http.ResponseWriter, r *request, _ caller) error {
 // degraded tells a reader that damage was met: what is intact was answered, but something is missing.
 func (s *Server) degraded(w http.ResponseWriter, damaged int) {
 	if damaged > 0 {
+		s.metrics.partial.Inc()
 		w.Header().Set("X-Shiplog-Degraded", fmt.Sprintf("corrupt=%d", damaged))
 	}
 }

@@ -118,7 +118,7 @@ func TestRouteTable(t *testing.T) {
 	}
 	if got := b.do("GET", "/metrics", ""); got.status == 200 {
 		for _, dialect := range []string{"qnap-v1", "qnap-v2", "quay", "hss", "aos", "native"} {
-			if !strings.Contains(got.body, `shiplog_http_requests_total{code="405",dialect="`+dialect+`"}`) {
+			if !strings.Contains(got.body, `shiplog_http_requests_total{code="405",dialect="`+dialect+`",method=`) {
 				t.Errorf("metrics do not tell of the 405s of %s", dialect)
 			}
 		}

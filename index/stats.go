@@ -17,17 +17,19 @@ type counters struct {
 
 // Stats is the state of an index, for metrics.
 type Stats struct {
-	Segments    int    // files of the log
-	Records     int    // intact records in the segments looked at so far
-	Damaged     int    // lines that are no record, likewise
-	Bytes       int64  // size of all segments
-	LastSeq     uint64 // newest record
-	LagRecords  uint64 // records in sealed segments that have no index on disk yet
-	MemoryBytes int    // columns of sealed segments in memory
-	Pending     int    // sealed segments without an index on disk, when there is to be one
-	OpenShards  int    // Bleve indexes open
-	Searches    int64  // since Open
-	Builds      int64  // since Open: segments indexed
+	Segments    int       // files of the log
+	Records     int       // intact records in the segments looked at so far
+	Damaged     int       // lines that are no record, likewise
+	Bytes       int64     // size of all segments
+	LastSeq     uint64    // newest record
+	LagRecords  uint64    // records in sealed segments that have no index on disk yet
+	LagSince    time.Time // when the oldest of these segments was written to last; zero: there is none
+	Documents   int       // records that are in an index on disk, as far as these were looked at
+	MemoryBytes int       // columns of sealed segments in memory
+	Pending     int       // sealed segments without an index on disk, when there is to be one
+	OpenShards  int       // Bleve indexes open
+	Searches    int64     // since Open
+	Builds      int64     // since Open: segments indexed
 	BuildTime   time.Duration
 	SetAside    int64 // since Open: times that an index on disk was not what it should be
 }
@@ -53,6 +55,11 @@ func (x *Index) Stats() Stats {
 		if x.mayWrite() && v.below != 0 && !x.hasDisk(v.seg) {
 			s.Pending++
 			s.LagRecords += v.below - v.after - 1
+			if s.LagSince.IsZero() || v.id.mtime.Before(s.LagSince) {
+				s.LagSince = v.id.mtime
+			}
+		} else if v.below != 0 && x.opts.Dir != "" && x.hasDisk(v.seg) {
+			s.Documents += sum.records
 		}
 	}
 	return s

@@ -51,11 +51,11 @@ func TestJournalBounds(t *testing.T) {
 	}
 }
 
-// TestFoldRune compares each character with what simple folding takes for the same.
-func TestFoldRune(t *testing.T) {
+// TestFoldText compares each character with what simple folding takes for the same.
+func TestFoldText(t *testing.T) {
 	for r := rune(0); r <= unicode.MaxRune; r++ {
-		if o := unicode.SimpleFold(r); foldRune(r) != foldRune(o) {
-			t.Errorf("foldRune(%q) = %q, want that of %q: %q", r, foldRune(r), o, foldRune(o))
+		if o := unicode.SimpleFold(r); foldText(string(r)) != foldText(string(o)) {
+			t.Errorf("foldText(%q) = %q, want that of %q: %q", r, foldText(string(r)), o, foldText(string(o)))
 		}
 	}
 }

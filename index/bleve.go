@@ -122,7 +122,7 @@ func (b *blockTerms) document(c *columns, stop map[uint32]bool) map[string]any {
 		runs = appendPacked(runs, r)
 	}
 	for code := range b.cats {
-		cats = appendPacked(cats, appendFold(nil, c.category.dict.at(code)))
+		cats = appendPacked(cats, AppendFold(nil, c.category.dict.at(code)))
 	}
 	for code := range b.users {
 		users = appendPacked(users, c.user.dict.at(code))

@@ -136,7 +136,7 @@ func (b *builder) addText(f *format.Fields) {
 		odd[block>>6] |= 1 << (block & 63)
 		c.odd = odd
 	}
-	b.text = appendFold(b.text[:0], raw)
+	b.text = AppendFold(b.text[:0], raw)
 	if c.grams != nil {
 		c.grams.add(block, b.text)
 	}

@@ -6,11 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// appendFold appends text to dst with every character replaced by the one that stands for all which differ
+// AppendFold is how [Query.Text] and categories are compared, for whoever must compare other texts alike. It
+// appends text to dst with every character replaced by the one that stands for all which differ
 // from it only in case: ASCII letters by the small one, others by the smallest code point of their folding
 // orbit, or by the ASCII letter in it (the Kelvin sign becomes k, the long s becomes s). Bytes that are not
 // UTF-8 stay as they are. The text "ß" does not match "ss": folding is simple, one character by one.
-func appendFold(dst, text []byte) []byte {
+func AppendFold(dst, text []byte) []byte {
 	for i := 0; i < len(text); {
 		c := text[i]
 		if c < utf8.RuneSelf {
@@ -47,5 +48,5 @@ func foldRune(r rune) rune {
 // equalFold tells whether text equals the already folded want.
 func equalFold(text, want []byte) bool {
 	var buf [64]byte
-	return bytes.Equal(appendFold(buf[:0], text), want)
+	return bytes.Equal(AppendFold(buf[:0], text), want)
 }

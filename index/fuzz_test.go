@@ -92,7 +92,7 @@ func FuzzGate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		text := appendFold(nil, []byte(needle))
+		text := AppendFold(nil, []byte(needle))
 		g.needs(text, gramHashes(text))
 	})
 }

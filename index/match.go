@@ -41,13 +41,13 @@ func newMatcher(q *Query) *matcher {
 		m.to, m.toIncl = nanos(q.To)
 	}
 	if q.Text != "" {
-		m.text = appendFold(nil, []byte(q.Text))
+		m.text = AppendFold(nil, []byte(q.Text))
 	}
 	for _, c := range q.Categories {
-		m.cats = append(m.cats, appendFold(nil, []byte(c)))
+		m.cats = append(m.cats, AppendFold(nil, []byte(c)))
 	}
 	for _, c := range q.NotCategories {
-		m.notCats = append(m.notCats, appendFold(nil, []byte(c)))
+		m.notCats = append(m.notCats, AppendFold(nil, []byte(c)))
 	}
 	return m
 }
@@ -154,6 +154,6 @@ func (m *matcher) matchText(f *format.Fields) bool {
 	if f.Msg.Escaped() {
 		m.raw = raw
 	}
-	m.folded = appendFold(m.folded[:0], raw)
+	m.folded = AppendFold(m.folded[:0], raw)
 	return bytes.Contains(m.folded, m.text)
 }

@@ -17,7 +17,7 @@ func TestFoldIsSimpleFolding(t *testing.T) {
 	for r := rune(0); r < 0x1f000; r++ {
 		got := foldRune(r)
 		if r < 0x80 {
-			got = []rune(string(appendFold(nil, []byte(string(r)))))[0]
+			got = []rune(string(AppendFold(nil, []byte(string(r)))))[0]
 		}
 		if !strings.EqualFold(string(got), string(r)) && string(r) != "\ufffd" {
 			t.Fatalf("%U is folded to %U, which is another character", r, got)
@@ -28,7 +28,7 @@ func TestFoldIsSimpleFolding(t *testing.T) {
 			}
 		}
 	}
-	if got := appendFold(nil, []byte("A\xffB\xc3")); string(got) != "a\xffb\xc3" {
+	if got := AppendFold(nil, []byte("A\xffB\xc3")); string(got) != "a\xffb\xc3" {
 		t.Errorf("bytes that are no UTF-8 became %q", got)
 	}
 }
@@ -65,7 +65,7 @@ func TestFinderFindsWhatIsThere(t *testing.T) {
 		}
 		msg := f.Msg.String()
 		q := Query{Text: randomNeedle(r, msg)}
-		find := newFinder(appendFold(nil, []byte(q.Text)))
+		find := newFinder(AppendFold(nil, []byte(q.Text)))
 		if find == nil || q.Text == "" || oddText(f.Msg, []byte(msg)) || !q.Match(&f) {
 			continue
 		}

@@ -22,7 +22,8 @@ type bell struct {
 }
 
 const (
-	bellTick  = 5 * time.Second        // without any event: look anyway
+	bellTick  = 5 * time.Second        // without any event: look anyway, others may write where no event comes from
+	localTick = 30 * time.Second       // the same where all events come, so that an idle box sleeps
 	blindTick = 500 * time.Millisecond // the same when the kernel gives no watcher
 	bellPause = time.Millisecond       // between two rings, so that a burst is one
 	bellStays = 10 * time.Second       // after the last waiter left
@@ -94,6 +95,9 @@ func (b *bell) watch(stop <-chan struct{}) {
 		again, events, errs := blindTick, make(chan fsnotify.Event), make(chan error)
 		if w != nil {
 			again, events, errs = bellTick, w.Events, w.Errors
+			if local(b.dir) {
+				again = localTick
+			}
 		}
 		if !b.follow(stop, again, events, errs) {
 			return

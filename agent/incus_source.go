@@ -26,7 +26,7 @@ type incusTimes struct {
 
 var incusDefaults = incusTimes{
 	probe: 30 * time.Second, backoff: 100 * time.Millisecond, backMax: 10 * time.Second, steady: 10 * time.Second,
-	reconcile: 5 * time.Minute, confirm: 2 * time.Second, ping: 10 * time.Second, silence: 30 * time.Second,
+	reconcile: 5 * time.Minute, confirm: 2 * time.Second, ping: 14 * time.Second, silence: 30 * time.Second,
 }
 
 // incusSource is the stream of an Incus or LXD daemon. Neither replays anything: what happens while the

@@ -19,6 +19,7 @@ import (
 type box struct {
 	name, dir string
 	pid       int
+	began     time.Time // when watch began
 
 	files   string // of the data directory, before
 	tracing string // what strace writes; empty: there is none
@@ -30,6 +31,7 @@ type box struct {
 	switches int
 	cpu      time.Duration
 	written  int
+	wroteAt  []time.Duration
 }
 
 // program is the binary under test.
@@ -124,12 +126,25 @@ func files(t *testing.T, dir string) string {
 	return b.String()
 }
 
+// read lists the files and folders that were read since a time, as far as their file system keeps that.
+func read(dir string, since time.Time) (names []string) {
+	_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		var st syscall.Stat_t
+		if err == nil && syscall.Stat(path, &st) == nil && time.Unix(st.Atim.Unix()).After(since) {
+			names = append(names, strings.TrimPrefix(path, dir))
+		}
+		return nil
+	})
+	return names
+}
+
 // watch counts wake-ups for so long.
 func (b *box) watch(last time.Duration) {
 	const every = 100 * time.Millisecond
 	began := time.Now()
+	b.began = began
 	first, cpu, written := b.slept(), b.used(), b.writtenBytes()
-	before, running := first, false
+	before, running, seen := first, false, written
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for time.Since(began) < last {
@@ -140,6 +155,9 @@ func (b *box) watch(last time.Duration) {
 			b.at = append(b.at, time.Since(began).Round(every))
 		}
 		before, running = now, now != before
+		if w := b.writtenBytes(); w > seen {
+			b.wroteAt, seen = append(b.wroteAt, time.Since(began).Round(every)), w
+		}
 	}
 	b.switches, b.cpu, b.written = before-first, b.used()-cpu, b.writtenBytes()-written
 }

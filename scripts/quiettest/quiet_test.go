@@ -12,6 +12,9 @@ const (
 	settles  = 12 * time.Second // from the start to the first counted second: engines are listed, watchers end
 	oneEvery = 5 * time.Second  // the wake-ups that are allowed
 	maxCPU   = 500 * time.Millisecond
+	// page is allowed once: the first read of a folder or file after its change moves its access time, which the
+	// kernel counts as a page written, and keeps until something else is.
+	page = 4096
 )
 
 // setting is a duration from the environment.
@@ -78,15 +81,15 @@ func start(t *testing.T) []*box {
 
 // check tells what was not quiet.
 func (b *box) check(t *testing.T, last time.Duration) {
-	t.Logf("%-52s %2d wake-ups, %v of processor time, %d switches", b.name+":", b.wakes, b.cpu, b.switches)
+	t.Logf("%-52s %2d wake-ups, %v of processor time, %d switches; at %v", b.name+":", b.wakes, b.cpu, b.switches, b.at)
 	if allowed := int(last / oneEvery); b.wakes > allowed {
-		t.Errorf("%s: %d wake-ups in %v, want %d at most; at %v", b.name, b.wakes, last, allowed, b.at)
+		t.Errorf("%s: %d wake-ups in %v, want %d at most", b.name, b.wakes, last, allowed)
 	}
 	if b.cpu > maxCPU {
 		t.Errorf("%s: %v of processor time in %v, want %v at most", b.name, b.cpu, last, maxCPU)
 	}
-	if b.written > 0 {
-		t.Errorf("%s: %d bytes were written to disk, want none", b.name, b.written)
+	if b.written > page {
+		t.Errorf("%s: %d bytes were written to disk at %v, want none; read were %q", b.name, b.written, b.wroteAt, read(b.dir, b.began))
 	}
 	if now := files(t, b.dir); now != b.files {
 		t.Errorf("%s: the data directory was\n%sand is\n%s", b.name, b.files, now)

@@ -140,21 +140,23 @@ func read(dir string, since time.Time) (names []string) {
 
 // watch counts wake-ups for so long.
 func (b *box) watch(last time.Duration) {
-	const every = 100 * time.Millisecond
+	const every, together = 100 * time.Millisecond, 350 * time.Millisecond
 	began := time.Now()
 	b.began = began
 	first, cpu, written := b.slept(), b.used(), b.writtenBytes()
-	before, running, seen := first, false, written
+	before, ran, seen := first, -last, written
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for time.Since(began) < last {
 		<-tick.C
 		now := b.slept()
-		if now != before && !running {
-			b.wakes++
-			b.at = append(b.at, time.Since(began).Round(every))
+		if at := time.Since(began); now != before {
+			if at-ran > together {
+				b.wakes++
+				b.at = append(b.at, at.Round(every))
+			}
+			before, ran = now, at
 		}
-		before, running = now, now != before
 		if w := b.writtenBytes(); w > seen {
 			b.wroteAt, seen = append(b.wroteAt, time.Since(began).Round(every)), w
 		}

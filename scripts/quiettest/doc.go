@@ -4,8 +4,8 @@
 //
 // A wake-up is a time at which threads of the process ran after all of them had slept. It is counted from
 // /proc/PID/task/*/status: a thread that slept has one more voluntary_ctxt_switches. The counters are read ten
-// times a second; neighbouring readings in which they grew are one wake-up, because one timer wakes several
-// threads of a Go program one after the other: the poller, the goroutine that was due, and sysmon, which looks
+// times a second; readings in which they grew are one wake-up when a third of a second at most lies between them,
+// because one timer wakes several threads of a Go program one after the other: the poller, the goroutine that was due, and sysmon, which looks
 // about for some milliseconds before it sleeps again. What the Go runtime does by itself is counted with the rest:
 // the forced garbage collection every two minutes, its sweeper and its scavenger.
 //

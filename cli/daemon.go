@@ -29,6 +29,7 @@ import (
 //     started in this order; stopped: agent, writer, index, server
 type daemon struct {
 	dir, listen, indexDir, rootForm string
+	state                           string // directory of what the server itself keeps; empty: dir
 	project                         string
 	journalListen                   string // address of the journal API alone; empty: none
 	hosts                           []string
@@ -116,7 +117,7 @@ func (d *daemon) firstAccount() error {
 	if err := d.accounts.AddUser(httpd.User{Name: "admin", Admin: true}, password); err != nil {
 		return fmt.Errorf("make the first account: %w", err)
 	}
-	note := fmt.Sprintf("user admin, password %s (shown this once; change it with: shiplog user passwd --data %s admin)", password, d.dir)
+	note := fmt.Sprintf("user admin, password %s (shown this once; change it with: shiplog user passwd --data %s admin)", password, d.stateDir())
 	if d.brief {
 		note = fmt.Sprintf("user admin, password %s (of this run only)", password)
 	}

@@ -59,14 +59,22 @@ func (d *daemon) appendFunc() func(context.Context, ...*format.Record) error {
 	}
 }
 
+// stateDir is where the server keeps what is its own: accounts, keys, exports, and the index.
+func (d *daemon) stateDir() string {
+	if d.state != "" {
+		return d.state
+	}
+	return d.dir
+}
+
 // keysDir is where the keys are that page tokens are sealed with, so that they outlive the process: the
 // writer's, or those of the writer beside which this process serves. Nothing is made in a copy.
 func (d *daemon) keysDir() string {
-	dir := filepath.Join(d.dir, "keys")
+	dir := filepath.Join(d.stateDir(), "keys")
 	if d.writer != nil {
 		return dir
 	}
-	if d.remote == nil {
+	if d.remote == nil && d.state == "" {
 		return ""
 	}
 	if keys, err := os.ReadDir(dir); err == nil && len(keys) > 0 {
@@ -86,7 +94,7 @@ func (d *daemon) keysDir() string {
 // claimExports returns the directory of exports when this process may work on it. Of the processes beside one
 // writer the first does; the others have exports off.
 func (d *daemon) claimExports() string {
-	dir := filepath.Join(d.dir, "exports")
+	dir := filepath.Join(d.stateDir(), "exports")
 	lock, err := format.LockDir(dir)
 	if err != nil {
 		d.log.Warn("exports are off in this process", "dir", dir, "err", err)

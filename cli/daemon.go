@@ -29,6 +29,7 @@ import (
 //     started in this order; stopped: agent, writer, index, server
 type daemon struct {
 	dir, listen, indexDir, rootForm string
+	logDir                          string // folder of the segments, of serve; it may not be there yet when there is a remote
 	state                           string // directory of what the server itself keeps; empty: dir
 	project                         string
 	journalListen                   string // address of the journal API alone; empty: none
@@ -90,7 +91,7 @@ func (d *daemon) openIndex(readOnly bool) error {
 	if _, err := os.Stat(dir); dir != "" && err != nil {
 		dir = ""
 	}
-	x, err := index.Open(d.dir, index.Options{Dir: dir, ReadOnly: readOnly, Logger: d.log})
+	x, err := index.Open(d.dir, index.Options{Dir: dir, ReadOnly: readOnly, Await: d.remote != nil, Logger: d.log})
 	d.index = x
 	return err
 }

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -145,7 +147,10 @@ func (d *daemon) notReady() []string {
 		defer cancel()
 		reasons, err := d.remote.Ready(ctx)
 		if err != nil {
-			return []string{"nothing can be written: " + err.Error()}
+			reasons = []string{"nothing can be written: " + err.Error()}
+		}
+		if _, err := os.Stat(d.logDir); errors.Is(err, fs.ErrNotExist) {
+			reasons = append(reasons, fmt.Sprintf("there is no log in %s yet; its agent makes it", d.dir))
 		}
 		return reasons
 	}

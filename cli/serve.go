@@ -23,7 +23,8 @@ func (p *Program) serveCommand() *cobra.Command {
 With an agent (shiplog agent, or run) it does all that run does: it reads the files, and writes and asks for
 containers over the agent's socket. The agent may stop and start again meanwhile; what needs it answers 503
 until it is back. There is an agent when one listens on DATA/agent.sock at the start, or when --agent names
-a socket, then also when nobody listens on it yet. Name it where both start by themselves.
+a socket, then also when nobody listens on it yet and there is no log: the agent makes it. Name it where both
+start by themselves.
 
 What the server itself keeps is in the directory --state: accounts, keys, exports and the index. A server that
 runs as a user of its own gets one of its own, and needs no right to write in DATA. The account commands
@@ -56,10 +57,16 @@ the index; without --state, accounts that are not there are made for this run on
 // attach opens what serve works on. own is a directory for the accounts of this process alone, to be
 // removed at its end; empty when it needs none.
 func (d *daemon) attach(ctx context.Context, socket string) (own string, err error) {
-	if _, err := openLog(d.dir); err != nil {
+	d.findAgent(ctx, socket)
+	open := openLog
+	if d.remote != nil {
+		open = format.AwaitLog
+	}
+	log, err := open(d.dir)
+	if err != nil {
 		return "", err
 	}
-	d.findAgent(ctx, socket)
+	d.logDir = log.Dir()
 	switch d.indexDir {
 	case "":
 		d.indexDir = filepath.Join(d.stateDir(), "index")

@@ -194,3 +194,24 @@ func TestKillOneOfTwoLosesNothingAcknowledged(t *testing.T) {
 		})
 	}
 }
+
+func TestServeStartsBeforeThereIsALog(t *testing.T) {
+	dir, state := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	if _, errs, status := shiplog(t, "", "serve", "--data", dir, "--listen", "127.0.0.1:0"); status != exitFailed || !strings.Contains(errs, "no such file") {
+		t.Errorf("serve without an agent and without a log = exit %d, %s; want exit 1, no such file", status, errs)
+	}
+	must(t, "secret\n", "user", "add", "--data", state, "--admin", "admin")
+	s := startServer(t, "serve", "--data", dir, "--state", state, "--agent", filepath.Join(dir, "agent.sock"))
+	s.want(t, "GET", "/readyz", "", 503, "there is no log in "+dir+" yet")
+	s.want(t, "POST", v2+"/login", "username=admin&password=secret", 200)
+	s.want(t, "GET", v2+"/log", "", 200, "[]")
+	s.want(t, "DELETE", v2+"/log", "", 503, "agent is not reachable")
+	if _, err := os.Stat(dir); err == nil {
+		t.Errorf("serve made %s, which is its agent's to make", dir)
+	}
+	startAgent(t, dir)
+	must(t, "", "record", "--data", dir, "--category", "test", "--message", "first")
+	s.want(t, "GET", "/readyz", "", 200)
+	s.want(t, "GET", v2+"/log", "", 200, "first")
+	s.want(t, "DELETE", v2+"/log", "", 200)
+}

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -47,8 +46,8 @@ type daemon struct {
 	timings    *timings          // nil: nothing is written here
 	names      int               // containers that metrics are about by name; 0: none
 	containers *containerMetrics // nil: none
-	exporting  io.Closer         // the lock on the directory of exports; nil: it is not held
-	notes      []string          // lines for the terminal, once the address is known
+	exporting  exportLock
+	notes      []string // lines for the terminal, once the address is known
 }
 
 const defaultListen = "127.0.0.1:7446"
@@ -148,7 +147,7 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 		d.containers = newContainerMetrics(d, d.names)
 	}
 	server, err := d.server()
-	defer d.releaseExports()
+	defer d.exporting.release()
 	if err == nil {
 		err = d.firstAccount()
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"shiplog/agent"
@@ -37,7 +39,8 @@ func (d *daemon) server() (*httpd.Server, error) {
 		return nil, err
 	}
 	if o.Append != nil {
-		o.Exports = d.claimExports()
+		o.Exports = filepath.Join(d.stateDir(), "exports")
+		o.ClaimExports = func() error { return d.exporting.claim(o.Exports) }
 	}
 	return httpd.New(o)
 }
@@ -93,23 +96,38 @@ func (d *daemon) keysDir() string {
 	return dir
 }
 
-// claimExports returns the directory of exports when this process may work on it. Of the processes beside one
-// writer the first does; the others have exports off.
-func (d *daemon) claimExports() string {
-	dir := filepath.Join(d.stateDir(), "exports")
-	lock, err := format.LockDir(dir)
-	if err != nil {
-		d.log.Warn("exports are off in this process", "dir", dir, "err", err)
-		return ""
-	}
-	d.exporting = lock
-	return dir
+// exportLock is the lock on the directory of exports. Of the processes that share it one works on it, and the
+// next one when that has ended.
+type exportLock struct {
+	mu   sync.Mutex
+	held io.Closer // guarded by mu, as the next; nil: not held
+	over bool      // it is not taken any more
 }
 
-// releaseExports lets another process work on the exports.
-func (d *daemon) releaseExports() {
-	if d.exporting != nil {
-		d.exporting.Close()
+// claim takes the lock on dir.
+func (l *exportLock) claim(dir string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return os.ErrClosed
+	}
+	if l.held != nil {
+		return nil
+	}
+	held, err := format.LockDir(dir)
+	if err == nil {
+		l.held = held
+	}
+	return err
+}
+
+// release lets another process work on the exports, for good.
+func (l *exportLock) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over = true; l.held != nil {
+		l.held.Close()
+		l.held = nil
 	}
 }
 

@@ -75,13 +75,40 @@ func TestOnlyOneProcessWorksOnExports(t *testing.T) {
 	run := startServer(t, "run", "--data", dir, "--docker", "none", "--incus", "none")
 	waitFor(t, filepath.Join(dir, "agent.sock"))
 	beside := startServer(t, "serve", "--data", dir)
+	token := strings.TrimSpace(must(t, "", "token", "add", "--data", dir, "--user", "admin", "--scope", "user:admin"))
+	order := func(s *server) int {
+		req, err := http.NewRequest(http.MethodPost, s.url+"/api/v1/user/exportlogs", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := s.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if status := order(beside); status != http.StatusServiceUnavailable {
+		t.Errorf("an export of the second server = %d, want 503", status)
+	}
+	if status := order(run); status != http.StatusCreated {
+		t.Errorf("an export of the first server = %d, want 201", status)
+	}
+	run.stop()
+	startAgent(t, dir)
+	for end := time.Now().Add(20 * time.Second); order(beside) != http.StatusCreated; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the second server takes no exports after the first has ended: %s", beside.stderr)
+		}
+	}
 	if beside.stop(); !strings.Contains(beside.stderr.String(), off) {
 		t.Errorf("serve beside run says %q, want %q", beside.stderr, off)
 	}
-	if run.stop(); strings.Contains(run.stderr.String(), off) {
+	if strings.Contains(run.stderr.String(), off) {
 		t.Errorf("run says %q, want no word of exports", run.stderr)
 	}
-	startAgent(t, dir)
 	alone := startServer(t, "serve", "--data", dir)
 	if alone.stop(); strings.Contains(alone.stderr.String(), off) {
 		t.Errorf("serve beside agent says %q, want no word of exports", alone.stderr)

@@ -39,6 +39,9 @@ type Options struct {
 	// Exports is the directory of the jobs that POST exportlogs queues, and of their files; it is made when the
 	// first job comes. "": such requests are refused.
 	Exports string
+	// ClaimExports makes Exports this process's own, or tells in an error why it is another one's. It is asked again,
+	// from time to time and when an export is asked for, until it succeeds. nil: Exports is this process's.
+	ClaimExports func() error
 	// ExportAllowedHosts are host names, addresses and CIDRs that callbacks may go to although they are not part
 	// of the public Internet; none by default.
 	ExportAllowedHosts []string

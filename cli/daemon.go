@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -47,7 +48,9 @@ type daemon struct {
 	names      int               // containers that metrics are about by name; 0: none
 	containers *containerMetrics // nil: none
 	exporting  exportLock
-	notes      []string // lines for the terminal, once the address is known
+	began      time.Time // when the parts were started
+	url        string    // of the server; empty: there is none
+	notes      []string  // lines for the terminal, once the address is known
 }
 
 const defaultListen = "127.0.0.1:7446"
@@ -159,7 +162,8 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 			fmt.Fprintf(p.Stderr, "shiplog: warning: %s is reachable from other machines and speaks plain http: passwords and logs cross the network unencrypted; put a TLS proxy before it or listen on 127.0.0.1\n", ln.Addr())
 		}
 	}
-	fmt.Fprintf(p.Stdout, "listening on http://%s\n", ln.Addr())
+	d.url = "http://" + ln.Addr().String()
+	fmt.Fprintf(p.Stdout, "listening on %s\n", d.url)
 	for _, journal := range all[1:] {
 		fmt.Fprintf(p.Stdout, "journal on http://%s/v1/journal/\n", journal.Addr())
 	}
@@ -199,6 +203,7 @@ func (d *daemon) stages(server *httpd.Server, listeners []net.Listener) []stage 
 
 // captureStages are those of the process that writes; there are none without a writer.
 func (d *daemon) captureStages() []stage {
+	d.began = time.Now()
 	var all []stage
 	if d.agent != nil {
 		all = append(all, stage{"agent", d.agent.Run, nil})
@@ -225,7 +230,12 @@ func runServer(ctx context.Context, server *httpd.Server, listeners []net.Listen
 // is too long, or a file system without sockets.
 func (d *daemon) socket(ctx context.Context) error {
 	path := filepath.Join(d.dir, agent.SocketName)
-	o := agent.SocketOptions{Append: d.writer.Append, Inspect: d.inspectFunc(), List: d.listFunc(), Ready: d.notReady, Logger: d.log}
+	metrics, err := d.ownMetrics()
+	if err != nil {
+		return err
+	}
+	o := agent.SocketOptions{Append: d.writer.Append, Inspect: d.inspectFunc(), List: d.listFunc(), Ready: d.notReady,
+		Status: d.status, Metrics: metrics, Logger: d.log}
 	if err := agent.RunSocket(ctx, path, o); err != nil && ctx.Err() == nil {
 		d.log.Warn("no socket for records of other programs", "path", path, "err", err)
 		<-ctx.Done()

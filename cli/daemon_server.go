@@ -31,6 +31,7 @@ func (d *daemon) server() (*httpd.Server, error) {
 		Project:             d.project,
 		QNAPRootEventFormat: d.rootForm,
 		Collectors:          d.collectors(),
+		Gatherer:            d.remoteMetrics(),
 		Version:             version,
 		Revision:            revision,
 		Logger:              d.log,

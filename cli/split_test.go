@@ -32,10 +32,10 @@ var setups = map[string]func(t *testing.T, dir string) *server{
 }
 
 // startAgent runs shiplog agent as a value until its socket is there; stop ends it and returns its exit status.
-func startAgent(t *testing.T, dir string) (stop func() int) {
+func startAgent(t *testing.T, dir string, more ...string) (stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &Program{Args: []string{"agent", "--data", dir, "--docker", "none", "--incus", "none"}, Env: func(string) string { return "" },
+	p := &Program{Args: append([]string{"agent", "--data", dir, "--docker", "none", "--incus", "none"}, more...), Env: func(string) string { return "" },
 		Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard}
 	ended := make(chan int, 1)
 	go func() { ended <- p.Run(ctx) }()

@@ -56,6 +56,7 @@ type Options struct {
 	Project             string                 // project of records that name none; default "default"
 	QNAPRootEventFormat string                 // v1 (default) or v2: the form of event messages under /api/v1
 	Collectors          []prometheus.Collector // more metrics
+	Gatherer            prometheus.Gatherer    // metrics of another process, gathered at each request for them; nil: none
 	Version, Revision   string                 // for the metric shiplog_build_info
 	Logger              *slog.Logger           // default slog.Default()
 	Now                 func() time.Time       // default time.Now

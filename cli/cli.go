@@ -103,6 +103,8 @@ SHIPLOG_SYNC_INTERVAL.`,
 		p.tokenCommand(),
 		p.keyCommand(),
 		p.sealCommand(),
+		p.statusCommand(),
+		p.healthCommand(),
 		p.versionCommand(),
 	)
 	return root

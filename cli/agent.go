@@ -22,7 +22,7 @@ func (p *Program) agentCommand() daemonCommand {
 that needs the engines' sockets; shiplog serve is the other half, which needs the network. It writes and
 asks for containers over that socket, which the group of DATA may open.`,
 		Args:        cobra.NoArgs,
-		Annotations: map[string]string{wholeFile: "yes"},
+		Annotations: map[string]string{wholeFile: again},
 		PreRunE:     d.prepare(p),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.log = d.logs.logger(p)

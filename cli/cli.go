@@ -27,6 +27,8 @@ type Program struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
+
+	hangups chan os.Signal // SIGHUP, of a command that reads its configuration again; nil: it ends the process
 }
 
 // Main runs the program of this process and returns its exit status. The first SIGINT or SIGTERM asks
@@ -54,6 +56,9 @@ func (p *Program) Run(ctx context.Context) int {
 		return nil
 	}
 	cmd, err := root.ExecuteContextC(ctx)
+	if p.hangups != nil {
+		signal.Stop(p.hangups)
+	}
 	if err == nil {
 		return exitOK
 	}

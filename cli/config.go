@@ -51,11 +51,18 @@ func (p *Program) configFlag(cmd *cobra.Command) {
 
 // wholeFile is the annotation of commands that take all of their flags from the configuration file, and refuse
 // one with mistakes. Others take --data alone.
-const wholeFile = "whole configuration file"
+const (
+	wholeFile = "whole configuration file"
+	once      = "at the start"
+	again     = "at the start and at SIGHUP"
+)
 
 // configure gives each flag that the command line left out its value from the environment, or else from the
 // configuration file.
 func (p *Program) configure(cmd *cobra.Command) error {
+	if p.hangups == nil && cmd.Annotations[wholeFile] == again {
+		p.holdHangups() // before the file is read: what is written from now on is not missed
+	}
 	if err := p.fromEnv(cmd.Flags()); err != nil {
 		return err
 	}

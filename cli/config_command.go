@@ -30,7 +30,7 @@ func (p *Program) configShow() *cobra.Command {
 given here too, the environment, the configuration file and the defaults. The output can be used as a
 configuration file.`,
 		Args:        cobra.MaximumNArgs(1),
-		Annotations: map[string]string{wholeFile: "yes"},
+		Annotations: map[string]string{wholeFile: once},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := strings.Join(append(args, "run")[:1], "")
 			i := slices.IndexFunc(daemons, func(dc daemonCommand) bool { return dc.Name() == name })

@@ -22,9 +22,8 @@ import (
 type reloader struct {
 	p       *Program
 	d       *daemon
-	command string         // name of the daemon's command
-	signals chan os.Signal // of size 1: during a reload one more is kept; that one reads what all further ones would
-	server  *httpd.Server  // constant once run runs; nil: none
+	command string        // name of the daemon's command
+	server  *httpd.Server // constant once run runs; nil: none
 
 	// reloading tells the service manager that a reload begins and returns what tells that it is over; nil: there
 	// is none that wants to know.
@@ -36,11 +35,17 @@ type reloader struct {
 	last atomic.Int64 // when that was last so, in nanoseconds since 1970
 }
 
-// newReloader holds SIGHUP from now on, also while the daemon starts and stops: it would end the process.
+// holdHangups keeps SIGHUP from ending the process, also while it starts and stops. One is kept: it reads what
+// all that come until then would.
+func (p *Program) holdHangups() {
+	p.hangups = make(chan os.Signal, 1)
+	signal.Notify(p.hangups, syscall.SIGHUP)
+}
+
+// newReloader makes the reloader of a daemon that was configured.
 func newReloader(p *Program, d *daemon, cmd *cobra.Command) *reloader {
-	r := &reloader{p: p, d: d, command: cmd.Name(), signals: make(chan os.Signal, 1), inForce: values(cmd.Flags())}
+	r := &reloader{p: p, d: d, command: cmd.Name(), inForce: values(cmd.Flags())}
 	r.done()
-	signal.Notify(r.signals, syscall.SIGHUP)
 	return r
 }
 
@@ -57,7 +62,7 @@ func (r *reloader) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-r.signals:
+		case <-r.p.hangups:
 			r.reload()
 		}
 	}

@@ -20,7 +20,7 @@ func (p *Program) runCommand() daemonCommand {
 		Long: `Capture what Docker and Incus do and serve it over HTTP. It works with no engine too, and
 finds one that appears later. The first start makes the account admin and prints its password once.`,
 		Args:        cobra.NoArgs,
-		Annotations: map[string]string{wholeFile: "yes"},
+		Annotations: map[string]string{wholeFile: again},
 		PreRunE:     d.prepare(p),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.log = d.logs.logger(p)

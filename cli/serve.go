@@ -28,7 +28,7 @@ a socket, then also when nobody listens on it yet. Name it where both start by t
 Without an agent the server is read-only: requests that write answer 405, and nothing changes in DATA but
 the index; accounts that are not there are made for this run only.`,
 		Args:        cobra.NoArgs,
-		Annotations: map[string]string{wholeFile: "yes"},
+		Annotations: map[string]string{wholeFile: again},
 		PreRunE:     d.prepare(p),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.log = d.logs.logger(p)

@@ -17,7 +17,7 @@ func (p *Program) newDaemon() *daemon {
 	return &daemon{credentials: p.Env("CREDENTIALS_DIRECTORY")}
 }
 
-// prepare returns what a service does before all else. SIGHUP is held from then on.
+// prepare returns what a service does before all else.
 func (d *daemon) prepare(p *Program) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, _ []string) error {
 		d.reload = newReloader(p, d, cmd)

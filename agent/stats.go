@@ -34,6 +34,8 @@ type SourceStats struct {
 
 // meter is the counting side of SourceStats.
 type meter struct {
+	changed func() // constant; nil: nobody is told
+
 	mu   sync.Mutex
 	s    SourceStats // guarded by mu
 	ever bool        // guarded by mu; it was connected once
@@ -41,9 +43,20 @@ type meter struct {
 
 func (m *meter) update(f func(*SourceStats)) {
 	m.mu.Lock()
+	before := m.s.Connected
 	f(&m.s)
-	m.ever = m.ever || m.s.Connected
+	after := m.s.Connected
+	m.ever = m.ever || after
 	m.mu.Unlock()
+	if before != after {
+		m.tell()
+	}
+}
+
+func (m *meter) tell() {
+	if m.changed != nil {
+		m.changed()
+	}
 }
 
 func (m *meter) everConnected() bool {
@@ -61,6 +74,7 @@ func (m *meter) gap(reason string) {
 		}
 		s.Gaps[reason]++
 	})
+	m.tell()
 }
 
 func (m *meter) event(at time.Time, k Kind) {

@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"shiplog/agent"
 )
 
 func (p *Program) agentCommand() daemonCommand {
@@ -25,7 +22,7 @@ asks for containers over that socket, which the group of DATA may open.`,
 		Annotations: map[string]string{wholeFile: again},
 		PreRunE:     d.prepare(p),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d.log = d.logs.logger(p)
+			defer d.begin(cmd.Context(), p)()
 			if err := c.openWriter(d); err != nil {
 				return err
 			}
@@ -33,8 +30,8 @@ asks for containers over that socket, which the group of DATA may open.`,
 				return errors.Join(err, d.writer.Close())
 			}
 			signal.Ignore(syscall.SIGPIPE) // whoever read the messages may go; the work goes on
-			fmt.Fprintf(p.Stdout, "capturing into %s, socket %s\n", d.dir, filepath.Join(d.dir, agent.SocketName))
-			return runStages(cmd.Context(), d.captureStages(), stopLimit)
+			fmt.Fprintf(p.Stdout, "capturing into %s, socket %s\n", d.dir, d.socketPath())
+			return d.runStages(cmd.Context(), d.captureStages())
 		},
 	}
 	p.dataFlag(cmd, &d.dir)

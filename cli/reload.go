@@ -25,10 +25,6 @@ type reloader struct {
 	command string        // name of the daemon's command
 	server  *httpd.Server // constant once run runs; nil: none
 
-	// reloading tells the service manager that a reload begins and returns what tells that it is over; nil: there
-	// is none that wants to know.
-	reloading func() (ready func())
-
 	inForce map[string]string // owned by run; value by flag
 
 	good atomic.Bool  // the last reload, or the start, took all
@@ -70,9 +66,7 @@ func (r *reloader) run(ctx context.Context) error {
 
 // reload reads the configuration and says what came of it.
 func (r *reloader) reload() {
-	if r.reloading != nil {
-		defer r.reloading()()
-	}
+	defer r.d.service.reloading()()
 	next, flags, err := r.read()
 	if err == nil {
 		err = r.apply(next)

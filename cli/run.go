@@ -23,7 +23,7 @@ finds one that appears later. The first start makes the account admin and prints
 		Annotations: map[string]string{wholeFile: again},
 		PreRunE:     d.prepare(p),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d.log = d.logs.logger(p)
+			defer d.begin(cmd.Context(), p)()
 			if err := c.openWriter(d); err != nil {
 				return err
 			}
@@ -74,7 +74,7 @@ func (c *captureFlags) openAgent(d *daemon) error {
 	if err != nil {
 		return err
 	}
-	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: c.docker, Incus: c.incus, Delay: d.timings.delayed, Logger: d.log})
+	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: c.docker, Incus: c.incus, Delay: d.timings.delayed, Changed: d.service.change, Logger: d.log})
 	return nil
 }
 

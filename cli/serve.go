@@ -31,7 +31,7 @@ the index; accounts that are not there are made for this run only.`,
 		Annotations: map[string]string{wholeFile: again},
 		PreRunE:     d.prepare(p),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d.log = d.logs.logger(p)
+			defer d.begin(cmd.Context(), p)()
 			own, err := d.attach(cmd.Context(), socket)
 			if own != "" {
 				defer os.RemoveAll(own)

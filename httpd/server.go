@@ -107,6 +107,7 @@ type Server struct {
 	exports  *exporter     // nil: exports are off
 	inspects chan struct{} // one token per running inquiry
 	clear    clearState
+	serving  serving
 
 	closing context.Context // ends when the server shuts down; waits end with it
 	close   context.CancelFunc
@@ -125,7 +126,7 @@ func New(o Options) (*Server, error) {
 	}
 	hostname, _ := os.Hostname() // without one, only addresses and configured names are let in
 	s := &Server{opts: o, limits: o.limits.withDefaults(), hostname: hostname,
-		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), guesses: newGuesses(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects)}
+		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), guesses: newGuesses(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects), serving: serving{begun: make(chan struct{})}}
 	if err := s.Apply(o.Settings); err != nil {
 		return nil, err
 	}

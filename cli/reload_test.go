@@ -19,6 +19,7 @@ type reloaded struct {
 	t    *testing.T
 	dir  string // its data directory
 	file string
+	out  string // file of its standard output
 	errs string // file of its standard error
 	cmd  *exec.Cmd
 	url  string // empty: it has no network
@@ -27,15 +28,14 @@ type reloaded struct {
 // startReloaded starts a command with a file of these lines.
 func startReloaded(t *testing.T, dir, command string, lines ...string) *reloaded {
 	t.Helper()
-	r := &reloaded{t: t, dir: dir, file: filepath.Join(t.TempDir(), "shiplog.yaml"), errs: filepath.Join(t.TempDir(), "stderr")}
+	r := &reloaded{t: t, dir: dir, file: filepath.Join(t.TempDir(), "shiplog.yaml"), out: filepath.Join(t.TempDir(), "stdout"), errs: filepath.Join(t.TempDir(), "stderr")}
 	r.write(lines...)
 	errs, err := os.Create(r.errs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer errs.Close()
-	out := filepath.Join(t.TempDir(), "stdout")
-	stdout, err := os.Create(out)
+	stdout, err := os.Create(r.out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +52,7 @@ func startReloaded(t *testing.T, dir, command string, lines ...string) *reloaded
 		}
 	})
 	r.wait("start", func() bool {
-		b, _ := os.ReadFile(out)
-		first, _, whole := strings.Cut(string(b), "\n")
+		first, _, whole := strings.Cut(r.printed(), "\n")
 		r.url, _ = strings.CutPrefix(first, "listening on ")
 		return whole
 	})
@@ -67,6 +66,11 @@ func (r *reloaded) write(lines ...string) {
 	if err := os.WriteFile(r.file, []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+func (r *reloaded) printed() string {
+	b, _ := os.ReadFile(r.out)
+	return string(b)
 }
 
 func (r *reloaded) said() string {
@@ -127,6 +131,17 @@ func (r *reloaded) do(method, path, token, host, body string) (int, string) {
 		r.t.Fatal(err)
 	}
 	return resp.StatusCode, string(b)
+}
+
+// login returns the answer to a login, its body closed.
+func (r *reloaded) login(user, password string) *http.Response {
+	r.t.Helper()
+	resp, err := http.PostForm(r.url+"/api/v1/login", map[string][]string{"username": {user}, "password": {password}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp
 }
 
 // metric returns the value of a metric.
@@ -250,11 +265,7 @@ func TestReloadOfProjectAndEventForm(t *testing.T) {
 		return status
 	}
 	form := func() string {
-		resp, err := http.PostForm(r.url+"/api/v1/login", map[string][]string{"username": {"admin"}, "password": {"secret"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		resp := r.login("admin", "secret")
 		req, err := http.NewRequest("GET", r.url+"/api/v1/event?index=0", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -262,7 +273,8 @@ func TestReloadOfProjectAndEventForm(t *testing.T) {
 		for _, c := range resp.Cookies() {
 			req.AddCookie(c)
 		}
-		if resp, err = http.DefaultClient.Do(req); err != nil {
+		resp, err = http.DefaultClient.Do(req)
+		if err != nil {
 			t.Fatal(err)
 		}
 		defer resp.Body.Close()

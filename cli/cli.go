@@ -105,6 +105,8 @@ SHIPLOG_SYNC_INTERVAL.`,
 		p.tokenCommand(),
 		p.keyCommand(),
 		p.sealCommand(),
+		p.statusCommand(),
+		p.healthCommand(),
 		p.versionCommand(),
 		p.completionCommand(),
 	)

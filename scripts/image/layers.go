@@ -56,20 +56,21 @@ func (b *build) base() ([]entry, error) {
 	return append(entries, zones...), nil
 }
 
-// program is shiplog itself and its licence.
+// program is shiplog itself, and the licences of what is in it.
 func (b *build) program() ([]entry, error) {
 	program, err := os.ReadFile(b.binary)
 	if err != nil {
 		return nil, err
 	}
-	licence, err := os.ReadFile(b.licence)
-	if err != nil {
-		return nil, err
+	entries := []entry{{name: "/usr/bin/shiplog", mode: 0o755, data: program}}
+	for _, name := range []string{"LICENSE", "THIRD-PARTY.gz"} {
+		data, err := os.ReadFile(filepath.Join(b.licences, name))
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry{name: "/usr/share/licenses/shiplog/" + name, mode: 0o644, data: data})
 	}
-	return []entry{
-		{name: "/usr/bin/shiplog", mode: 0o755, data: program},
-		{name: "/usr/share/licenses/shiplog/LICENSE", mode: 0o644, data: licence},
-	}, nil
+	return entries, nil
 }
 
 // roots are Mozilla's, of the version in go.mod and not of the machine that builds, without those that a reader of

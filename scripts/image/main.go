@@ -1,7 +1,7 @@
 // Image writes a container image of shiplog as a file that `docker load`, `podman load` and everything that reads an
 // OCI layout take. It needs no container engine, and the same binary gives the same bytes.
 //
-//	go run . --binary FILE --arch amd64 --version 1.2.0 --revision HASH --licence FILE --out FILE
+//	go run . --binary FILE --arch amd64 --version 1.2.0 --revision HASH --licences DIR --out FILE
 //
 // It is a module of its own, so that the product does not depend on it. The time in the image is SOURCE_DATE_EPOCH.
 package main
@@ -21,7 +21,7 @@ import (
 
 // build is what one image is made of.
 type build struct {
-	binary, arch, version, revision, licence string
+	binary, arch, version, revision, licences string
 	at                                       time.Time
 }
 
@@ -32,7 +32,7 @@ func main() {
 	flag.StringVar(&b.arch, "arch", "amd64", "its `architecture`")
 	flag.StringVar(&b.version, "version", "devel", "its `version`")
 	flag.StringVar(&b.revision, "revision", "", "the `commit` it was built from")
-	flag.StringVar(&b.licence, "licence", "", "the `file` with its licence")
+	flag.StringVar(&b.licences, "licences", "", "the `folder` with LICENSE and THIRD-PARTY.gz")
 	flag.StringVar(&out, "out", "", "the `file` to write")
 	flag.Parse()
 	if err := b.write(out); err != nil {

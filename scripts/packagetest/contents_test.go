@@ -199,7 +199,7 @@ func TestChecksumsNameAllPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Count(string(b), "\n"); got < len(formats) {
-		t.Errorf("SHA256SUMS has %d lines, want one for each of %d packages:\n%s", got, len(formats), b)
+	if got, want := strings.Count(string(b), "\n"), len(formats)+2; got != want {
+		t.Errorf("SHA256SUMS has %d lines, want one for each of %d packages and images:\n%s", got, want, b)
 	}
 }

@@ -33,8 +33,8 @@ func TestPackagesAreReproducible(t *testing.T) {
 	run(t, src, []string{"GIT_DIR=" + strings.TrimSpace(string(git)), "GIT_WORK_TREE=" + src, "TZ=Asia/Tokyo"},
 		"scripts/package", "--arch", "amd64", "--out", out)
 	again, err := os.ReadDir(out)
-	if err != nil || len(again) != 5 {
-		t.Fatalf("%d files were made, %v; want a package of each format and SHA256SUMS", len(again), err)
+	if err != nil || len(again) != 6 {
+		t.Fatalf("%d files were made, %v; want a package of each format, an image and SHA256SUMS", len(again), err)
 	}
 	for _, entry := range again {
 		if entry.Name() == "SHA256SUMS" {

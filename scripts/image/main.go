@@ -22,7 +22,7 @@ import (
 // build is what one image is made of.
 type build struct {
 	binary, arch, version, revision, licences string
-	at                                       time.Time
+	at                                        time.Time
 }
 
 func main() {

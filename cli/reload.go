@@ -101,7 +101,7 @@ func all(err error) []error {
 
 // read makes the daemon that this process would be if it was started now, up to where it would open something.
 func (r *reloader) read() (*daemon, *pflag.FlagSet, error) {
-	_, args, err := r.p.root().Find(r.p.Args)
+	_, args, err := r.p.Command().Find(r.p.Args)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -21,7 +21,7 @@ type load struct {
 	made  int      // guarded by mu
 }
 
-// loads numbers the loads of a test run, so that no text comes twice.
+// ledger is what was acknowledged to all loads of a test run; it numbers them, so that no text comes twice.
 type ledger struct {
 	c     *client
 	loads int

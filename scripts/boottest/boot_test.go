@@ -35,11 +35,11 @@ func TestBoot(t *testing.T) {
 	if os.Getenv("SHIPLOG_ROOTFS") == "" || os.Getenv("SHIPLOG_DEBS") == "" {
 		t.Skip("SHIPLOG_ROOTFS and SHIPLOG_DEBS are not set: scripts/test boot makes both")
 	}
-	debs, err := filepath.Glob(filepath.Join(os.Getenv("SHIPLOG_DEBS"), "*.deb"))
+	debs, err := filepath.Glob(filepath.Join(os.Getenv("SHIPLOG_DEBS"), "*/*.deb"))
 	if err != nil || len(debs) != 2 {
 		t.Fatalf("SHIPLOG_DEBS has %d packages, want two versions", len(debs))
 	}
-	b := &box{older: debs[0], newer: debs[1], e: openEngines(t), ledger: &ledger{}}
+	b := &box{newer: debs[0], older: debs[1], e: openEngines(t), ledger: &ledger{}}
 	b.g = newGuest(t, b.e.bind())
 	b.e.show(t, b.g)
 	b.before = b.g.files(t)

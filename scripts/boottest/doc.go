@@ -9,6 +9,6 @@
 // sandbox (probe_test.go). scripts/test hands over
 //
 //	SHIPLOG_ROOTFS=DIR       of scripts/boot.sh rootfs; without it the test is skipped
-//	SHIPLOG_DEBS=DIR         two versions of the package, older_*.deb and newer_*.deb in name order
+//	SHIPLOG_DEBS=DIR         two versions of the package, older/*.deb and newer/*.deb
 //	SHIPLOG_ENGINES=DIR      of scripts/engines.sh up; without it what needs an engine is left out
 package boottest

@@ -191,6 +191,23 @@ func (a *Agent) List(ctx context.Context) ([]format.Container, error) {
 	return all, nil
 }
 
+// Engines tells how the sources are.
+func (a *Agent) Engines() []EngineStatus {
+	var all []EngineStatus
+	for _, s := range a.Stats().Sources {
+		e := EngineStatus{Engine: s.Engine, Version: s.Version, Connected: s.Connected, Since: s.Since.UTC(), LastEvent: s.LastEvent.UTC(),
+			Events: s.Events, Queue: s.Queue, Dropped: s.Dropped}
+		for _, n := range s.Gaps {
+			e.Gaps += n
+		}
+		if !s.QueueSince.IsZero() {
+			e.Lag = max(0, a.opts.Now().Sub(s.QueueSince).Seconds())
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
 // Stats returns a snapshot of the counters.
 func (a *Agent) Stats() Stats {
 	var s Stats

@@ -271,6 +271,7 @@ func (s *dockerSource) read(body io.Reader) error {
 // has ended.
 func (s *dockerSource) follow(ctx context.Context, cli *client.Client, ended <-chan error, replayed int) error {
 	s.compare(ctx, cli, true, replayed)
+	s.askVersion(ctx, cli)
 	regular := time.NewTicker(s.times.compare)
 	defer regular.Stop()
 	for {

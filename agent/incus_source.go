@@ -174,6 +174,7 @@ func (s *incusSource) follow(ctx context.Context, server *incusServer) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { ended <- st.read() })
 	s.meter.update(func(m *SourceStats) {
+		m.Version = server.number
 		if m.Connected = true; !from.IsZero() {
 			m.Reconnects++
 		}

@@ -154,3 +154,15 @@ func (q *queue) depth() (items, bytes int, dropped uint64) {
 	defer q.mu.Unlock()
 	return len(q.items) - q.head, q.bytes, q.dropped
 }
+
+// oldest is when the event came that waits longest; zero: none waits.
+func (q *queue) oldest() time.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, it := range q.items[q.head:] {
+		if !it.obs.IsZero() {
+			return it.obs
+		}
+	}
+	return time.Time{}
+}

@@ -16,7 +16,9 @@ type Stats struct {
 // SourceStats counts since start.
 type SourceStats struct {
 	Engine      format.Engine
+	Version     string // of the engine, as it said when it was connected last; "": it did not say
 	Connected   bool
+	Since       time.Time         // when Connected changed last; zero: it was never connected
 	Events      uint64            // received, duplicates of a replay not counted
 	Kinds       map[Kind]uint64   // the same by what they are; the number of kinds is bounded
 	Duplicates  uint64            // received again in a replay and not stored
@@ -29,6 +31,7 @@ type SourceStats struct {
 	WriteErrors uint64
 	Queue       int // events waiting for the disk
 	QueueBytes  int
+	QueueSince  time.Time // when the event came that waits longest for the disk; zero: none waits
 	LastEvent   time.Time // the engine's time of the newest event; zero: none yet
 }
 
@@ -41,7 +44,10 @@ type meter struct {
 
 func (m *meter) update(f func(*SourceStats)) {
 	m.mu.Lock()
-	f(&m.s)
+	was := m.s.Connected
+	if f(&m.s); m.s.Connected != was {
+		m.s.Since = time.Now()
+	}
 	m.ever = m.ever || m.s.Connected
 	m.mu.Unlock()
 }
@@ -83,5 +89,6 @@ func (m *meter) stats(q *queue) SourceStats {
 	s.Kinds = maps.Clone(m.s.Kinds)
 	m.mu.Unlock()
 	s.Queue, s.QueueBytes, s.Dropped = q.depth()
+	s.QueueSince = q.oldest()
 	return s
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -29,6 +29,8 @@ import (
 //     started in this order; stopped: agent, writer, index, server
 type daemon struct {
 	dir, listen, indexDir, rootForm string
+	logDir                          string // folder of the segments, of serve; it may not be there yet when there is a remote
+	state                           string // directory of what the server itself keeps; empty: dir
 	project                         string
 	journalListen                   string // address of the journal API alone; empty: none
 	hosts                           []string
@@ -45,8 +47,10 @@ type daemon struct {
 	timings    *timings          // nil: nothing is written here
 	names      int               // containers that metrics are about by name; 0: none
 	containers *containerMetrics // nil: none
-	exporting  io.Closer         // the lock on the directory of exports; nil: it is not held
-	notes      []string          // lines for the terminal, once the address is known
+	exporting  exportLock
+	began      time.Time // when the parts were started
+	url        string    // of the server; empty: there is none
+	notes      []string  // lines for the terminal, once the address is known
 }
 
 const defaultListen = "127.0.0.1:7446"
@@ -89,7 +93,7 @@ func (d *daemon) openIndex(readOnly bool) error {
 	if _, err := os.Stat(dir); dir != "" && err != nil {
 		dir = ""
 	}
-	x, err := index.Open(d.dir, index.Options{Dir: dir, ReadOnly: readOnly, Logger: d.log})
+	x, err := index.Open(d.dir, index.Options{Dir: dir, ReadOnly: readOnly, Await: d.remote != nil, Logger: d.log})
 	d.index = x
 	return err
 }
@@ -116,7 +120,7 @@ func (d *daemon) firstAccount() error {
 	if err := d.accounts.AddUser(httpd.User{Name: "admin", Admin: true}, password); err != nil {
 		return fmt.Errorf("make the first account: %w", err)
 	}
-	note := fmt.Sprintf("user admin, password %s (shown this once; change it with: shiplog user passwd --data %s admin)", password, d.dir)
+	note := fmt.Sprintf("user admin, password %s (shown this once; change it with: shiplog user passwd --data %s admin)", password, d.stateDir())
 	if d.brief {
 		note = fmt.Sprintf("user admin, password %s (of this run only)", password)
 	}
@@ -146,7 +150,7 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 		d.containers = newContainerMetrics(d, d.names)
 	}
 	server, err := d.server()
-	defer d.releaseExports()
+	defer d.exporting.release()
 	if err == nil {
 		err = d.firstAccount()
 	}
@@ -158,7 +162,8 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 			fmt.Fprintf(p.Stderr, "shiplog: warning: %s is reachable from other machines and speaks plain http: passwords and logs cross the network unencrypted; put a TLS proxy before it or listen on 127.0.0.1\n", ln.Addr())
 		}
 	}
-	fmt.Fprintf(p.Stdout, "listening on http://%s\n", ln.Addr())
+	d.url = "http://" + ln.Addr().String()
+	fmt.Fprintf(p.Stdout, "listening on %s\n", d.url)
 	for _, journal := range all[1:] {
 		fmt.Fprintf(p.Stdout, "journal on http://%s/v1/journal/\n", journal.Addr())
 	}
@@ -198,6 +203,7 @@ func (d *daemon) stages(server *httpd.Server, listeners []net.Listener) []stage 
 
 // captureStages are those of the process that writes; there are none without a writer.
 func (d *daemon) captureStages() []stage {
+	d.began = time.Now()
 	var all []stage
 	if d.agent != nil {
 		all = append(all, stage{"agent", d.agent.Run, nil})
@@ -224,7 +230,12 @@ func runServer(ctx context.Context, server *httpd.Server, listeners []net.Listen
 // is too long, or a file system without sockets.
 func (d *daemon) socket(ctx context.Context) error {
 	path := filepath.Join(d.dir, agent.SocketName)
-	o := agent.SocketOptions{Append: d.writer.Append, Inspect: d.inspectFunc(), List: d.listFunc(), Ready: d.notReady, Logger: d.log}
+	metrics, err := d.ownMetrics()
+	if err != nil {
+		return err
+	}
+	o := agent.SocketOptions{Append: d.writer.Append, Inspect: d.inspectFunc(), List: d.listFunc(), Ready: d.notReady,
+		Status: d.status, Metrics: metrics, Logger: d.log}
 	if err := agent.RunSocket(ctx, path, o); err != nil && ctx.Err() == nil {
 		d.log.Warn("no socket for records of other programs", "path", path, "err", err)
 		<-ctx.Done()

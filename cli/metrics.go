@@ -73,7 +73,7 @@ func newMetrics(d *daemon) *metrics {
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }
 
-// Collect implements prometheus.Collector.
+// Collect implements prometheus.Collector. A daemon without an index tells of capture and the writer alone.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
@@ -83,6 +83,15 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	m.capture(counter, gauge)
 	m.writing(counter, gauge)
+	if m.d.index != nil {
+		m.indexed(counter, gauge)
+	}
+}
+
+// put emits one value.
+type put func(d *prometheus.Desc, v float64, labels ...string)
+
+func (m *metrics) indexed(counter, gauge put) {
 	s := m.d.index.Stats()
 	gauge(m.segments, float64(s.Segments))
 	gauge(m.segmentBytes, float64(s.Bytes))
@@ -104,9 +113,6 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(m.searches, float64(s.Searches))
 	counter(m.setAside, float64(s.SetAside))
 }
-
-// put emits one value.
-type put func(d *prometheus.Desc, v float64, labels ...string)
 
 func (m *metrics) capture(counter, gauge put) {
 	if m.d.agent == nil {

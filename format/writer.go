@@ -275,5 +275,6 @@ func (w *Writer) Stats() WriterStats {
 	defer w.mu.Unlock()
 	s := w.stats
 	s.State, s.Reason, s.LastSeq, s.LastEseq = w.health.name(), w.health.reason, w.seq, w.eseq
+	s.DurableSeq = w.synced
 	return s
 }

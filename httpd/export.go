@@ -39,12 +39,15 @@ type exporter struct {
 	once     sync.Once
 	wg       sync.WaitGroup
 
+	claim exportClaim
+
 	mu       sync.Mutex            // never held across IO
 	jobs     map[string]*exportJob // guarded by mu; by id
 	reserved map[string]int        // guarded by mu; places of jobs that are being queued, by owner
 }
 
-// newExporter reads the jobs that an earlier process left. It returns nil when there is nothing to export with.
+// newExporter reads the jobs that an earlier process left, when they are this one's. It returns nil when there is
+// nothing to export with.
 func newExporter(s *Server) (*exporter, error) {
 	o := &s.opts
 	if o.Exports == "" || o.Append == nil {
@@ -62,14 +65,27 @@ func newExporter(s *Server) (*exporter, error) {
 			return nil, err
 		}
 	}
+	x.claim.ask = o.ClaimExports
+	if x.claim.ask == nil {
+		x.claim.held.Store(true)
+		return x, x.restore()
+	}
+	_ = x.mine() // what fails is logged, and tried again
+	return x, nil
+}
+
+// restore reads the jobs of the store.
+func (x *exporter) restore() error {
 	jobs, err := x.store.load()
 	if err != nil {
-		return nil, err
+		return err
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	for _, j := range jobs {
 		x.jobs[j.ID] = j
 	}
-	return x, nil
+	return nil
 }
 
 // start begins the work, until ctx ends.

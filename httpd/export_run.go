@@ -11,6 +11,10 @@ import (
 // run gets the jobs done until ctx ends.
 func (x *exporter) run(ctx context.Context) {
 	for ctx.Err() == nil {
+		if !x.claim.held.Load() {
+			x.await(ctx)
+			continue
+		}
 		j, wait := x.next()
 		if j != nil {
 			x.step(ctx, j)

@@ -38,7 +38,7 @@ type metrics struct {
 //	shiplog_build_info{version,revision,goversion}        always 1
 //	go_*, process_*                                       the process
 //
-// and what Options.Collectors brings.
+// and what Options.Collectors brings. What Options.Gatherer has of another process is shown beside it.
 func newMetrics(s *Server) (*metrics, error) {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
@@ -72,7 +72,11 @@ func newMetrics(s *Server) (*metrics, error) {
 			return nil, err
 		}
 	}
-	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4,
+	var gatherer prometheus.Gatherer = m.registry
+	if s.opts.Gatherer != nil {
+		gatherer = prometheus.Gatherers{m.registry, s.opts.Gatherer}
+	}
+	m.handler = promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: 4,
 		ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true})
 	return m, nil
 }

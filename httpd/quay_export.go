@@ -55,6 +55,9 @@ func (q quay) export(family string) handlerFunc {
 		if err != nil && !missing {
 			return err
 		}
+		if !x.mine() {
+			return errNotMine()
+		}
 		j, err := q.exportJob(r, scope, t, missing)
 		if err != nil {
 			if e, ok := errors.AsType[*statusError](err); ok && !missing {
@@ -144,6 +147,9 @@ func (q quay) download(w http.ResponseWriter, r *request) error {
 	x := q.s.exports
 	if x == nil {
 		return failf(http.StatusNotFound, "Not Found")
+	}
+	if !x.mine() {
+		return errNotMine()
 	}
 	f, id, ok, err := x.open(r.vars[0])
 	if err != nil {

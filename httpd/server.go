@@ -39,6 +39,9 @@ type Options struct {
 	// Exports is the directory of the jobs that POST exportlogs queues, and of their files; it is made when the
 	// first job comes. "": such requests are refused.
 	Exports string
+	// ClaimExports makes Exports this process's own, or tells in an error why it is another one's. It is asked again,
+	// from time to time and when an export is asked for, until it succeeds. nil: Exports is this process's.
+	ClaimExports func() error
 	// ExportAllowedHosts are host names, addresses and CIDRs that callbacks may go to although they are not part
 	// of the public Internet; none by default.
 	ExportAllowedHosts []string
@@ -53,6 +56,7 @@ type Options struct {
 	Project             string                 // project of records that name none; default "default"
 	QNAPRootEventFormat string                 // v1 (default) or v2: the form of event messages under /api/v1
 	Collectors          []prometheus.Collector // more metrics
+	Gatherer            prometheus.Gatherer    // metrics of another process, gathered at each request for them; nil: none
 	Version, Revision   string                 // for the metric shiplog_build_info
 	Logger              *slog.Logger           // default slog.Default()
 	Now                 func() time.Time       // default time.Now

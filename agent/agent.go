@@ -34,6 +34,10 @@ type Options struct {
 	// it was written; nil: nobody is. It must be safe for concurrent use.
 	Delay func(time.Duration)
 
+	// Changed is told when the sight of an engine began or ended, or a gap was found: Stats say what is now. It
+	// must not block, and must be safe for concurrent use; nil: nobody is told.
+	Changed func()
+
 	Logger *slog.Logger     // nil: slog.Default()
 	Now    func() time.Time // nil: time.Now
 }
@@ -87,12 +91,12 @@ func New(o Options) *Agent {
 	}
 	a := &Agent{opts: o}
 	if o.Docker != "none" {
-		m := &meter{s: SourceStats{Engine: format.EngineDocker}}
+		m := &meter{s: SourceStats{Engine: format.EngineDocker}, changed: o.Changed}
 		d := newDockerSource(o, m)
 		a.add(d, d.q, m)
 	}
 	if o.Incus != "none" {
-		m := &meter{s: SourceStats{Engine: format.EngineIncus}}
+		m := &meter{s: SourceStats{Engine: format.EngineIncus}, changed: o.Changed}
 		i := newIncusSource(o, m)
 		a.add(i, i.q, m)
 	}

@@ -253,18 +253,23 @@ func (s *dockerSource) pastEvents(ctx context.Context, cli *client.Client, since
 func (s *dockerSource) read(body io.Reader) error {
 	prev := s.now()
 	return readEvents(body, func(raw []byte) {
-		obs := s.now()
-		if step := obs.Round(0).Sub(prev.Round(0)) - obs.Sub(prev); step < -2*time.Second {
-			from, to := prev.Round(0), obs.Round(0)
-			s.q.pushWork(func() []Mapped {
-				s.meter.gap(gapClock)
-				return []Mapped{gap{Engine: s.engine(), From: from, To: to, Reason: gapClock}.record()}
-			})
-		}
-		prev = obs
-		s.anchor = anchor{raw: raw, at: obs}
-		s.q.push(raw, obs)
+		s.q.handle(func() { prev = s.received(raw, prev) })
 	})
+}
+
+// received takes one event of the stream and returns when it came; prev is when the one before came.
+func (s *dockerSource) received(raw []byte, prev time.Time) time.Time {
+	obs := s.now()
+	if step := obs.Round(0).Sub(prev.Round(0)) - obs.Sub(prev); step < -2*time.Second {
+		from, to := prev.Round(0), obs.Round(0)
+		s.q.pushWork(func() []Mapped {
+			s.meter.gap(gapClock)
+			return []Mapped{gap{Engine: s.engine(), From: from, To: to, Reason: gapClock}.record()}
+		})
+	}
+	s.anchor = anchor{raw: raw, at: obs}
+	s.q.push(raw, obs)
+	return obs
 }
 
 // follow compares state at the beginning of a connection, on demand and from time to time, until the stream

@@ -53,7 +53,7 @@ func (s *incusStream) read() error {
 		if err := alive(); err != nil {
 			return err
 		}
-		s.deliver(frame)
+		s.q.handle(func() { s.deliver(frame) })
 	}
 }
 

@@ -37,6 +37,8 @@ type SourceStats struct {
 
 // meter is the counting side of SourceStats.
 type meter struct {
+	changed func() // constant; nil: nobody is told
+
 	mu   sync.Mutex
 	s    SourceStats // guarded by mu
 	ever bool        // guarded by mu; it was connected once
@@ -44,12 +46,23 @@ type meter struct {
 
 func (m *meter) update(f func(*SourceStats)) {
 	m.mu.Lock()
-	was := m.s.Connected
-	if f(&m.s); m.s.Connected != was {
+	before := m.s.Connected
+	f(&m.s)
+	after := m.s.Connected
+	if before != after {
 		m.s.Since = time.Now()
 	}
-	m.ever = m.ever || m.s.Connected
+	m.ever = m.ever || after
 	m.mu.Unlock()
+	if before != after {
+		m.tell()
+	}
+}
+
+func (m *meter) tell() {
+	if m.changed != nil {
+		m.changed()
+	}
 }
 
 func (m *meter) everConnected() bool {
@@ -67,6 +80,7 @@ func (m *meter) gap(reason string) {
 		}
 		s.Gaps[reason]++
 	})
+	m.tell()
 }
 
 func (m *meter) event(at time.Time, k Kind) {

@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"shiplog/agent"
 )
 
 func (p *Program) agentCommand() *cobra.Command {
@@ -23,7 +20,7 @@ that needs the engines' sockets; shiplog serve is the other half, which needs th
 asks for containers over that socket, which the group of DATA may open.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d.log = p.logger()
+			defer d.begin(cmd.Context(), p)()
 			if err := c.openWriter(d); err != nil {
 				return err
 			}
@@ -31,8 +28,8 @@ asks for containers over that socket, which the group of DATA may open.`,
 				return errors.Join(err, d.writer.Close())
 			}
 			signal.Ignore(syscall.SIGPIPE) // whoever read the messages may go; the work goes on
-			fmt.Fprintf(p.Stdout, "capturing into %s, socket %s\n", d.dir, filepath.Join(d.dir, agent.SocketName))
-			return runStages(cmd.Context(), d.captureStages(), stopLimit)
+			fmt.Fprintf(p.Stdout, "capturing into %s, socket %s\n", d.dir, d.socketPath())
+			return d.runStages(cmd.Context(), d.captureStages())
 		},
 	}
 	p.dataFlag(cmd, &d.dir)

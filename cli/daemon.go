@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -48,9 +49,11 @@ type daemon struct {
 	names      int               // containers that metrics are about by name; 0: none
 	containers *containerMetrics // nil: none
 	exporting  exportLock
-	began      time.Time // when the parts were started
-	url        string    // of the server; empty: there is none
-	notes      []string  // lines for the terminal, once the address is known
+	began      time.Time   // when the parts were started
+	url        string      // of the server; empty: there is none
+	service    *notifier   // nil: no service manager wants to know how this process is
+	noSocket   atomic.Bool // the agent's socket could not be made
+	notes      []string    // lines for the terminal, once the address is known
 }
 
 const defaultListen = "127.0.0.1:7446"
@@ -134,17 +137,9 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 		return usagef("--container-metrics must be from 0 to %d", maxContainerMetrics)
 	}
 	signal.Ignore(syscall.SIGPIPE) // whoever read the messages may go; the work goes on
-	ln, err := listen(d.listen, "--listen")
+	all, err := d.listeners(p)
 	if err != nil {
 		return err
-	}
-	all := []net.Listener{ln}
-	if d.journalListen != "" {
-		journal, err := listen(d.journalListen, "--journal-listen")
-		if err != nil {
-			return errors.Join(err, ln.Close())
-		}
-		all = append(all, journal)
 	}
 	if d.names > 0 {
 		d.containers = newContainerMetrics(d, d.names)
@@ -162,7 +157,7 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 			fmt.Fprintf(p.Stderr, "shiplog: warning: %s is reachable from other machines and speaks plain http: passwords and logs cross the network unencrypted; put a TLS proxy before it or listen on 127.0.0.1\n", ln.Addr())
 		}
 	}
-	d.url = "http://" + ln.Addr().String()
+	d.url = "http://" + all[0].Addr().String()
 	fmt.Fprintf(p.Stdout, "listening on %s\n", d.url)
 	for _, journal := range all[1:] {
 		fmt.Fprintf(p.Stdout, "journal on http://%s/v1/journal/\n", journal.Addr())
@@ -170,23 +165,19 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 	for _, note := range d.notes {
 		fmt.Fprintln(p.Stdout, note)
 	}
-	return runStages(ctx, d.stages(server, all), stopLimit)
+	return d.runStages(ctx, d.stages(server, all))
 }
 
-// listen takes the address that flag gave.
-func listen(address, flag string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%w; choose another address with %s", err, flag)
-	}
-	return ln, nil
+// begin makes what the commands of a service begin with, and returns what they end with.
+func (d *daemon) begin(ctx context.Context, p *Program) (end func()) {
+	d.log = p.logger()
+	d.service, end = p.notifier(ctx, d.log)
+	return end
 }
 
-func closeAll(all []net.Listener) (err error) {
-	for _, ln := range all {
-		err = errors.Join(err, ln.Close())
-	}
-	return err
+// runStages runs all until ctx ends and keeps the service manager informed.
+func (d *daemon) runStages(ctx context.Context, all []stage) error {
+	return runStages(ctx, d.service.guard(all, d.statusText), stopLimit)
 }
 
 // stages lists what runs, in the order in which it stops. Of listeners the first is for all dialects, a second
@@ -194,11 +185,12 @@ func closeAll(all []net.Listener) (err error) {
 func (d *daemon) stages(server *httpd.Server, listeners []net.Listener) []stage {
 	all := d.captureStages()
 	if d.containers != nil {
-		all = append(all, stage{"container metrics", d.containers.run, nil})
+		all = append(all, stage{name: "container metrics", run: d.containers.run})
 	}
+	serve := func(ctx context.Context) error { return runServer(ctx, server, listeners) }
 	return append(all,
-		stage{"index", d.index.Run, d.catchUp},
-		stage{"server", func(ctx context.Context) error { return runServer(ctx, server, listeners) }, d.index.Close})
+		stage{name: "index", run: d.index.Run, then: d.catchUp, alive: d.index.Alive},
+		stage{name: "server", run: serve, then: d.index.Close, alive: server.Alive})
 }
 
 // captureStages are those of the process that writes; there are none without a writer.
@@ -206,12 +198,12 @@ func (d *daemon) captureStages() []stage {
 	d.began = time.Now()
 	var all []stage
 	if d.agent != nil {
-		all = append(all, stage{"agent", d.agent.Run, nil})
+		all = append(all, stage{name: "agent", run: d.agent.Run, alive: d.agent.Alive})
 	}
 	if d.writer != nil {
 		all = append(all,
-			stage{"agent socket", d.socket, nil},
-			stage{"writer", d.writer.Run, d.writer.Close})
+			stage{name: "agent socket", run: d.socket, alive: d.socketAlive},
+			stage{name: "writer", run: d.writer.Run, then: d.writer.Close, alive: d.writer.Alive})
 	}
 	return all
 }
@@ -229,7 +221,7 @@ func runServer(ctx context.Context, server *httpd.Server, listeners []net.Listen
 // socket takes records of other programs, and requests of a server in another process. Without it the rest works as well: it may fail for a path that
 // is too long, or a file system without sockets.
 func (d *daemon) socket(ctx context.Context) error {
-	path := filepath.Join(d.dir, agent.SocketName)
+	path := d.socketPath()
 	metrics, err := d.ownMetrics()
 	if err != nil {
 		return err
@@ -237,11 +229,14 @@ func (d *daemon) socket(ctx context.Context) error {
 	o := agent.SocketOptions{Append: d.writer.Append, Inspect: d.inspectFunc(), List: d.listFunc(), Ready: d.notReady,
 		Status: d.status, Metrics: metrics, Logger: d.log}
 	if err := agent.RunSocket(ctx, path, o); err != nil && ctx.Err() == nil {
+		d.noSocket.Store(true)
 		d.log.Warn("no socket for records of other programs", "path", path, "err", err)
 		<-ctx.Done()
 	}
 	return nil
 }
+
+func (d *daemon) socketPath() string { return filepath.Join(d.dir, agent.SocketName) }
 
 // catchUp lets the index read what was appended last.
 func (d *daemon) catchUp() error {
@@ -249,9 +244,4 @@ func (d *daemon) catchUp() error {
 		d.log.Warn("the index is not complete; the next start goes on with it", "reasons", why)
 	}
 	return nil
-}
-
-func loopback(addr net.Addr) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
 }

@@ -21,7 +21,7 @@ func (p *Program) runCommand() *cobra.Command {
 finds one that appears later. The first start makes the account admin and prints its password once.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d.log = p.logger()
+			defer d.begin(cmd.Context(), p)()
 			if err := c.openWriter(d); err != nil {
 				return err
 			}
@@ -72,7 +72,7 @@ func (c *captureFlags) openAgent(d *daemon) error {
 	if err != nil {
 		return err
 	}
-	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: c.docker, Incus: c.incus, Delay: d.timings.delayed, Logger: d.log})
+	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: c.docker, Incus: c.incus, Delay: d.timings.delayed, Changed: d.service.change, Logger: d.log})
 	return nil
 }
 

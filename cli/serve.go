@@ -34,7 +34,7 @@ Without an agent the server is read-only: requests that write answer 405, and no
 the index; without --state, accounts that are not there are made for this run only.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d.log = p.logger()
+			defer d.begin(cmd.Context(), p)()
 			own, err := d.attach(cmd.Context(), socket)
 			if own != "" {
 				defer os.RemoveAll(own)

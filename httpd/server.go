@@ -119,6 +119,7 @@ type Server struct {
 	exports  *exporter     // nil: exports are off
 	inspects chan struct{} // one token per running inquiry
 	clear    clearState
+	serving  serving
 
 	closing context.Context // ends when the server shuts down; waits end with it
 	close   context.CancelFunc
@@ -148,7 +149,7 @@ func New(o Options) (*Server, error) {
 	o.Project = orDefault(o.Project, "default")
 	hostname, _ := os.Hostname() // without one, only addresses and configured names are let in
 	s := &Server{opts: o, limits: o.limits.withDefaults(), guard: newGuard(hostname, o.Hosts),
-		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), guesses: newGuesses(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects)}
+		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), guesses: newGuesses(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects), serving: serving{begun: make(chan struct{})}}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.hub = newHub(s.closing, o.Index, s.limits.waiters, o.Logger)
 	pages, err := openSealer(o.Keys, "pages.key")

@@ -51,6 +51,7 @@ func TestBoot(t *testing.T) {
 	}{
 		{"three commands of README", b.install},
 		{"single: active and enabled", b.active},
+		{"journal: priorities", b.priorities},
 		{"single: engines need the group", b.admitted},
 		{"single: sandbox", b.singleSandbox},
 		{"single: works under a watchdog", b.watched},

@@ -95,14 +95,13 @@ func (n *notifier) change() {
 	}
 }
 
-// reloading calls do, which puts another configuration into force, and returns its error. The manager is told
-// before and after, so that systemctl reload ends when do has. When do fails the process is ready all the same,
-// with what was in force before. For whoever handles SIGHUP; one call at a time.
-func (n *notifier) reloading(do func() error) error {
+// reloading tells the manager that the configuration is being read again, and returns what tells it that this is
+// over, so that systemctl reload ends with it. ready is called whatever came of it: the process goes on, if need
+// be with what was in force before. For whoever handles SIGHUP; one reload at a time.
+func (n *notifier) reloading() (ready func()) {
 	if n == nil || !n.up.Load() { // what is still starting is not reloading
-		return do()
+		return func() {}
 	}
 	n.tell(sd.SdNotifyReloading, strings.TrimSpace(sd.SdNotifyMonotonicUsec()))
-	defer n.tell(sd.SdNotifyReady)
-	return do()
+	return func() { n.tell(sd.SdNotifyReady) }
 }

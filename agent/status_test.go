@@ -85,3 +85,10 @@ func TestEnginesTellSinceWhen(t *testing.T) {
 		t.Errorf("lost: %+v, want since after %v", e, first.Since)
 	}
 }
+
+func TestDockerTellsItsVersion(t *testing.T) {
+	f := newFakeDocker(t)
+	f.start(t)
+	s, _ := watch(t, Options{Writer: &memory{}, Docker: f.path})
+	eventually(t, "the version", func() bool { return s.meter.stats(s.q).Version == "28.5.2" })
+}

@@ -103,6 +103,7 @@ SHIPLOG_SYNC_INTERVAL.`,
 		p.tokenCommand(),
 		p.keyCommand(),
 		p.sealCommand(),
+		p.statusCommand(),
 		p.healthCommand(),
 		p.versionCommand(),
 	)

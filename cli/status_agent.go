@@ -11,10 +11,10 @@ import (
 func (d *daemon) status() agent.Status {
 	version, _ := buildVersion()
 	w := d.writer.Stats()
-	s := agent.Status{Version: version, PID: os.Getpid(), Started: d.began.UTC(), URL: d.url,
+	s := agent.Status{Version: version, PID: os.Getpid(), Started: d.began.UTC(), URL: d.url, Engines: []agent.EngineStatus{},
 		Writer: agent.WriterStatus{State: w.State, Reason: w.Reason, LastSeq: w.LastSeq, DurableSeq: w.DurableSeq}}
 	if d.agent != nil {
-		s.Engines = d.agent.Engines()
+		s.Engines = append(s.Engines, d.agent.Engines()...)
 	}
 	if free, err := format.FreeSpace(d.dir); err == nil {
 		s.Free = &free

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,10 +21,11 @@ func TestExportsAreTakenOverByTheClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		asked, free := 0, false
+		var asked atomic.Int32
+		var free atomic.Bool
 		x := &exporter{store: exportStore{dir, logger}, logger: logger, now: time.Now, bell: make(chan struct{}, 1), jobs: map[string]*exportJob{}}
 		x.claim.ask = func() error {
-			if asked++; free {
+			if asked.Add(1); free.Load() {
 				return nil
 			}
 			return errors.New("locked by another")
@@ -32,14 +34,14 @@ func TestExportsAreTakenOverByTheClock(t *testing.T) {
 		x.start(ctx)
 		time.Sleep(10*claimEvery + time.Second)
 		synctest.Wait()
-		if asked != 10 || x.claim.held.Load() {
-			t.Errorf("in %v the worker asked %d times, want 10", 10*claimEvery, asked)
+		if asked.Load() != 10 || x.claim.held.Load() {
+			t.Errorf("in %v the worker asked %d times, want 10", 10*claimEvery, asked.Load())
 		}
-		free = true
+		free.Store(true)
 		time.Sleep(claimEvery)
 		synctest.Wait()
-		if !x.claim.held.Load() || asked != 11 {
-			t.Errorf("%v after the exports are free: asked %d times, held %v; want 11, true", claimEvery, asked, x.claim.held.Load())
+		if !x.claim.held.Load() || asked.Load() != 11 {
+			t.Errorf("%v after the exports are free: asked %d times, held %v; want 11, true", claimEvery, asked.Load(), x.claim.held.Load())
 		}
 		if rest, err := os.ReadDir(dir); err != nil || len(rest) > 0 {
 			t.Errorf("%v is left (%v), want the expired job removed", rest, err)
@@ -49,8 +51,8 @@ func TestExportsAreTakenOverByTheClock(t *testing.T) {
 		}
 		cancel()
 		x.stop()
-		if asked != 11 {
-			t.Errorf("asked %d times in all, want no more once they are held", asked)
+		if asked.Load() != 11 {
+			t.Errorf("asked %d times in all, want no more once they are held", asked.Load())
 		}
 	})
 }

@@ -39,7 +39,7 @@ func Main() int {
 
 // Run runs one command until it is done or ctx ends, and returns its exit status.
 func (p *Program) Run(ctx context.Context) int {
-	root := p.root()
+	root := p.Command()
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
@@ -72,7 +72,9 @@ func (e usageError) Error() string { return string(e) }
 
 func usagef(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }
 
-func (p *Program) root() *cobra.Command {
+// Command returns shiplog with all its commands, for Run and for what documents them. Defaults that depend on the
+// machine are those of p.Env.
+func (p *Program) Command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "shiplog",
 		Short: "The logbook of a container host",
@@ -106,7 +108,9 @@ SHIPLOG_SYNC_INTERVAL.`,
 		p.statusCommand(),
 		p.healthCommand(),
 		p.versionCommand(),
+		p.completionCommand(),
 	)
+	completions(root)
 	return root
 }
 

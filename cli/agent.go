@@ -9,16 +9,18 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (p *Program) agentCommand() *cobra.Command {
-	d := &daemon{}
-	var c captureFlags
+func (p *Program) agentCommand() daemonCommand {
+	d := p.newDaemon()
+	c := &d.capture
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Capture what the engines do, without a network",
 		Long: `Capture what Docker and Incus do, and serve nothing but DATA/agent.sock. It is the half of run
 that needs the engines' sockets; shiplog serve is the other half, which needs the network. It writes and
 asks for containers over that socket, which the group of DATA may open.`,
-		Args: cobra.NoArgs,
+		Args:        cobra.NoArgs,
+		Annotations: map[string]string{wholeFile: again},
+		PreRunE:     d.prepare(p),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			defer d.begin(cmd.Context(), p)()
 			if err := c.openWriter(d); err != nil {
@@ -34,6 +36,7 @@ asks for containers over that socket, which the group of DATA may open.`,
 	}
 	p.dataFlag(cmd, &d.dir)
 	c.add(cmd, p)
+	d.logs.add(cmd)
 	cmd.Flags().SortFlags = false
-	return cmd
+	return daemonCommand{cmd, d}
 }

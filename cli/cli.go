@@ -23,9 +23,12 @@ const (
 type Program struct {
 	Args   []string // without the program's name
 	Env    func(string) string
+	Config string // configuration file that is read when none is named; "": none
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
+
+	hangups chan os.Signal // SIGHUP, of a command that reads its configuration again; nil: it ends the process
 }
 
 // Main runs the program of this process and returns its exit status. The first SIGINT or SIGTERM asks
@@ -33,7 +36,7 @@ type Program struct {
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // gives the second signal back to the system
-	p := &Program{Args: os.Args[1:], Env: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	p := &Program{Args: os.Args[1:], Env: os.Getenv, Config: defaultConfig, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	return p.Run(ctx)
 }
 
@@ -46,18 +49,24 @@ func (p *Program) Run(ctx context.Context) int {
 	root.SetErr(p.Stderr)
 	started := false
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		if err := p.fromEnv(cmd.Flags()); err != nil {
+		if err := p.configure(cmd); err != nil {
 			return err
 		}
 		started = true
 		return nil
 	}
 	cmd, err := root.ExecuteContextC(ctx)
+	if p.hangups != nil {
+		signal.Stop(p.hangups)
+	}
 	if err == nil {
 		return exitOK
 	}
 	fmt.Fprintf(p.Stderr, "shiplog: %v\n", err)
 	var usage usageError
+	if _, wrong := errors.AsType[configError](err); wrong { // it says itself what to look at
+		return exitUsage
+	}
 	if !started || errors.As(err, &usage) {
 		fmt.Fprintf(p.Stderr, "see: %s --help\n", cmd.CommandPath())
 		return exitUsage
@@ -82,7 +91,9 @@ func (p *Program) Command() *cobra.Command {
 JSONL files, and answers questions about it as five vendors' log APIs do.
 
 Every flag can be given in the environment: --data as SHIPLOG_DATA, --sync-interval as
-SHIPLOG_SYNC_INTERVAL.`,
+SHIPLOG_SYNC_INTERVAL. Those of run, agent and serve, and --data of all, can also stand in
+/etc/shiplog/shiplog.yaml, as sync-interval: 2s. A flag wins over the environment, which wins
+over the file.`,
 		Args:              cobra.NoArgs,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -92,9 +103,9 @@ SHIPLOG_SYNC_INTERVAL.`,
 		},
 	}
 	root.AddCommand(
-		p.runCommand(),
-		p.agentCommand(),
-		p.serveCommand(),
+		p.runCommand().Command,
+		p.agentCommand().Command,
+		p.serveCommand().Command,
 		p.demoCommand(),
 		p.queryCommand(),
 		p.exportCommand(),
@@ -107,6 +118,7 @@ SHIPLOG_SYNC_INTERVAL.`,
 		p.sealCommand(),
 		p.statusCommand(),
 		p.healthCommand(),
+		p.configCommand(),
 		p.versionCommand(),
 		p.completionCommand(),
 	)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -36,6 +34,11 @@ type daemon struct {
 	journalListen                   string // address of the journal API alone; empty: none
 	hosts                           []string
 	exports                         exportFlags
+	capture                         captureFlags
+	logs                            logFlags
+	adminPassword                   string    // file of the first account's password; empty: one is made up
+	credentials                     string    // directory in which a service manager puts secrets; empty: none
+	reload                          *reloader // nil: the configuration is not read again
 
 	log        *slog.Logger
 	writer     *format.Writer // nil: read-only
@@ -67,20 +70,9 @@ func (d *daemon) flags(cmd *cobra.Command) {
 	choiceFlag(flags, &d.rootForm, "qnap-root-event-format", "", "form of event messages under /api/v1", "v1", "v2")
 	flags.IntVar(&d.names, "container-metrics", 0, "metrics about up to this `number` of containers by name, the rest as other; default none")
 	d.exports.add(cmd)
-}
-
-// logger writes to stderr; the journal has its own clock.
-func (p *Program) logger() *slog.Logger {
-	opts := &slog.HandlerOptions{}
-	if p.Env("JOURNAL_STREAM") != "" {
-		opts.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}
-	}
-	return slog.New(slog.NewTextHandler(p.Stderr, opts))
+	flags.StringVar(&d.adminPassword, "admin-password-file", "", "read the password of the first account, admin, from the first line of this `file`; default the credential admin-password, else one is made up and printed once")
+	d.logs.add(cmd)
+	reloadable(flags, "host", "default-project", "qnap-root-event-format")
 }
 
 // openIndex opens the index of the data directory. Where it cannot be written, what is there is used and
@@ -111,24 +103,6 @@ func writable(dir string) error {
 		return err
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
-// firstAccount makes the first account and tells its password, once. It is called when the server has its
-// address: a start that fails must not use up the password.
-func (d *daemon) firstAccount() error {
-	if len(d.accounts.Users()) > 0 {
-		return nil
-	}
-	password := strings.ToLower(rand.Text()[:20])
-	if err := d.accounts.AddUser(httpd.User{Name: "admin", Admin: true}, password); err != nil {
-		return fmt.Errorf("make the first account: %w", err)
-	}
-	note := fmt.Sprintf("user admin, password %s (shown this once; change it with: shiplog user passwd --data %s admin)", password, d.stateDir())
-	if d.brief {
-		note = fmt.Sprintf("user admin, password %s (of this run only)", password)
-	}
-	d.notes = append([]string{note}, d.notes...)
-	return nil
 }
 
 // serve listens, says where, and runs all parts until ctx ends.
@@ -170,7 +144,7 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 
 // begin makes what the commands of a service begin with, and returns what they end with.
 func (d *daemon) begin(ctx context.Context, p *Program) (end func()) {
-	d.log = p.logger()
+	d.log = d.logs.logger(p)
 	d.service, end = p.notifier(ctx, d.log)
 	return end
 }
@@ -197,6 +171,9 @@ func (d *daemon) stages(server *httpd.Server, listeners []net.Listener) []stage 
 func (d *daemon) captureStages() []stage {
 	d.began = time.Now()
 	var all []stage
+	if d.reload != nil {
+		all = append(all, stage{name: "reload", run: d.reload.run})
+	}
 	if d.agent != nil {
 		all = append(all, stage{name: "agent", run: d.agent.Run, alive: d.agent.Alive})
 	}

@@ -20,30 +20,32 @@ import (
 func (d *daemon) server() (*httpd.Server, error) {
 	version, revision := buildVersion()
 	o := httpd.Options{
-		Index:               d.index,
-		Accounts:            d.accounts,
-		Append:              d.appendFunc(),
-		Inspect:             d.inspectFunc(),
-		List:                d.listFunc(),
-		Ready:               d.notReady,
-		Hosts:               d.hosts,
-		Keys:                d.keysDir(),
-		Project:             d.project,
-		QNAPRootEventFormat: d.rootForm,
-		Collectors:          d.collectors(),
-		Gatherer:            d.remoteMetrics(),
-		Version:             version,
-		Revision:            revision,
-		Logger:              d.log,
+		Index:      d.index,
+		Accounts:   d.accounts,
+		Append:     d.appendFunc(),
+		Inspect:    d.inspectFunc(),
+		List:       d.listFunc(),
+		Ready:      d.notReady,
+		Keys:       d.keysDir(),
+		Collectors: d.collectors(),
+		Gatherer:   d.remoteMetrics(),
+		Version:    version,
+		Revision:   revision,
+		Logger:     d.log,
 	}
-	if err := d.exports.apply(&o); err != nil {
+	var err error
+	if o.Settings, err = d.settings(); err != nil {
 		return nil, err
 	}
 	if o.Append != nil {
 		o.Exports = filepath.Join(d.stateDir(), "exports")
 		o.ClaimExports = func() error { return d.exporting.claim(o.Exports) }
 	}
-	return httpd.New(o)
+	server, err := httpd.New(o)
+	if d.reload != nil {
+		d.reload.server = server
+	}
+	return server, err
 }
 
 // appendFunc writes records of clients, without what looks like a secret; nil: nothing can be written.

@@ -12,8 +12,8 @@ import (
 	"shiplog/format"
 )
 
-func (p *Program) serveCommand() *cobra.Command {
-	d := &daemon{}
+func (p *Program) serveCommand() daemonCommand {
+	d := p.newDaemon()
 	var socket string
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -32,7 +32,9 @@ work on it too: shiplog user add --data STATE NAME.
 
 Without an agent the server is read-only: requests that write answer 405, and nothing changes in DATA but
 the index; without --state, accounts that are not there are made for this run only.`,
-		Args: cobra.NoArgs,
+		Args:        cobra.NoArgs,
+		Annotations: map[string]string{wholeFile: again},
+		PreRunE:     d.prepare(p),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			defer d.begin(cmd.Context(), p)()
 			own, err := d.attach(cmd.Context(), socket)
@@ -51,7 +53,7 @@ the index; without --state, accounts that are not there are made for this run on
 	cmd.Flags().StringVar(&d.indexDir, "index", "", "`directory` of the index, or none; default STATE/index, in memory where that cannot be written")
 	cmd.Flags().StringVar(&socket, "agent", "", "`socket` of the agent, or none; default DATA/agent.sock when an agent is there at the start")
 	cmd.Flags().SortFlags = false
-	return cmd
+	return daemonCommand{cmd, d}
 }
 
 // attach opens what serve works on. own is a directory for the accounts of this process alone, to be

@@ -210,7 +210,7 @@ func serving(t *testing.T, d *daemon) []stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(d.releaseExports)
+	t.Cleanup(d.exporting.release)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

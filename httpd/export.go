@@ -29,11 +29,10 @@ type exporter struct {
 	append func(context.Context, ...*format.Record) error
 	logger *slog.Logger
 	now    func() time.Time
-	delay  time.Duration // before the first retry; doubles
 	quay   quay
-	calls  *callbackClient
-	mail   *mailer // nil: e-mails are off
 	bell   chan struct{}
+
+	settings func() *settings // those of now
 
 	refusals *rate.Limiter // of records
 	once     sync.Once
@@ -53,18 +52,9 @@ func newExporter(s *Server) (*exporter, error) {
 	if o.Exports == "" || o.Append == nil {
 		return nil, nil
 	}
-	guard, err := newCallbackGuard(o.ExportAllowedHosts, s.limits.resolver)
-	if err != nil {
-		return nil, err
-	}
-	x := &exporter{store: exportStore{o.Exports, o.Logger}, index: o.Index, append: o.Append, logger: o.Logger, now: o.Now, delay: o.ExportRetryDelay,
-		quay: quay{s}, calls: newCallbackClient(guard, "shiplog/"+orDefault(o.Version, "unknown"), s.limits.callback),
+	x := &exporter{store: exportStore{o.Exports, o.Logger}, index: o.Index, append: o.Append, logger: o.Logger, now: o.Now,
+		quay: quay{s}, settings: s.settings.Load,
 		bell: make(chan struct{}, 1), refusals: newRefusals(), jobs: map[string]*exportJob{}, reserved: map[string]int{}}
-	if o.SMTP != nil {
-		if x.mail, err = newMailer(*o.SMTP, s.limits.mail); err != nil {
-			return nil, err
-		}
-	}
 	x.claim.ask = o.ClaimExports
 	if x.claim.ask == nil {
 		x.claim.held.Store(true)
@@ -102,7 +92,11 @@ func (x *exporter) stop() {
 	}
 }
 
+// ring wakes the worker.
 func (x *exporter) ring() {
+	if x == nil {
+		return
+	}
 	select {
 	case x.bell <- struct{}{}:
 	default: // it rings already

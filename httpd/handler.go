@@ -50,7 +50,8 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 	if r.ContentLength > s.limits.body {
 		return failf(http.StatusRequestEntityTooLarge, "Body is larger than %d bytes", s.limits.body)
 	}
-	if err := s.guard.check(r); err != nil {
+	set := s.settings.Load() // once: an answer is of one set
+	if err := set.guard.check(r); err != nil {
 		return err
 	}
 	rt, vars, err := d.find(r.Method, r.URL.EscapedPath())
@@ -66,7 +67,7 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 		defer cancel()
 		r = r.WithContext(ctx)
 	}
-	return rt.handler(w, &request{Request: r, query: params(r.URL.RawQuery), vars: vars, body: body})
+	return rt.handler(w, &request{Request: r, query: params(r.URL.RawQuery), vars: vars, body: body, settings: set})
 }
 
 // readBody reads the body of r to its end before anything is done about r: nobody may hold an answer back with

@@ -89,7 +89,7 @@ func (h hss) events(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return h.page(w, r, f.query(func(named string) bool { return h.s.projectOf(named) == project }))
+	return h.page(w, r, f.query(func(named string) bool { return r.settings.projectOf(named) == project }))
 }
 
 // page counts and lists on one state of the log: up to the record that is the newest now.
@@ -141,7 +141,7 @@ func (h hss) caller(r *request) (project string, err error) {
 	switch {
 	case scheme == hssAlgorithm:
 		key, err := h.signer(r)
-		return h.s.projectOf(key.Project), err
+		return r.settings.projectOf(key.Project), err
 	case strings.HasPrefix(scheme, "SDK-"), strings.HasPrefix(scheme, "V11-"):
 		return "", refuseHSS("unsupported algorithm")
 	}
@@ -156,7 +156,7 @@ func (h hss) caller(r *request) (project string, err error) {
 	case !t.may(roleReader, roleWriter, roleService):
 		return "", failf(http.StatusForbidden, "The token has no role that may read")
 	}
-	return h.s.projectOf(t.Project), nil
+	return r.settings.projectOf(t.Project), nil
 }
 
 // refuseHSS says why a credential is not taken, in the gateway's words.

@@ -52,10 +52,10 @@ type daemon struct {
 	names      int               // containers that metrics are about by name; 0: none
 	containers *containerMetrics // nil: none
 	exporting  exportLock
-	service    *notifier   // nil: no service manager wants to know how this process is
-	noSocket   atomic.Bool // the agent's socket could not be made
 	began      time.Time   // when the parts were started
 	url        string      // of the server; empty: there is none
+	service    *notifier   // nil: no service manager wants to know how this process is
+	noSocket   atomic.Bool // the agent's socket could not be made
 	notes      []string    // lines for the terminal, once the address is known
 }
 

@@ -86,12 +86,12 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	m.capture(counter, gauge)
 	m.writing(counter, gauge)
-	if m.d.index != nil {
-		m.indexed(counter, gauge)
-	}
 	if r := m.d.reload; r != nil {
 		gauge(m.reloadGood, truth(r.good.Load()))
 		gauge(m.reloadTime, float64(r.last.Load())/1e9)
+	}
+	if m.d.index != nil {
+		m.indexed(counter, gauge)
 	}
 }
 

@@ -70,27 +70,13 @@ func (m *manager) want(t *testing.T, want, not string) string {
 }
 
 // startService starts a command as a service manager does, and waits for its first line.
-func startService(t *testing.T, m *manager, env []string, args ...string) (cmd *exec.Cmd, line string) {
+func startService(t *testing.T, m *manager, env []string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd = exec.Command("shiplog", args...)
+	cmd := exec.Command("shiplog", args...)
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+m.path)
 	cmd.Env = append(cmd.Env, env...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	if line, err = bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("first line = %q, %v", line, err)
-	}
-	return cmd, strings.TrimSpace(line)
+	startCommand(t, cmd)
+	return cmd
 }
 
 func TestServicesTellHowTheyAre(t *testing.T) {
@@ -104,8 +90,8 @@ func TestServicesTellHowTheyAre(t *testing.T) {
 			dir := t.TempDir()
 			must(t, "", "record", "--data", dir, "--category", "test", "--message", "first")
 			m := newManager(t)
-			// Ten seconds for an answer, so that a busy machine fails nothing; a ping each two.
-			cmd, _ := startService(t, m, []string{"WATCHDOG_USEC=4000000"}, append(strings.Fields(c.kind), "--data", dir)...)
+			// A ping each two seconds.
+			cmd := startService(t, m, []string{"WATCHDOG_USEC=4000000"}, append(strings.Fields(c.kind), "--data", dir)...)
 			m.want(t, "READY=1", "WATCHDOG=1")
 			if kind, _, _ := strings.Cut(c.kind, " "); kind != "serve" {
 				if _, err := os.Stat(filepath.Join(dir, "agent.sock")); err != nil {
@@ -155,17 +141,8 @@ func TestSocketIsHandedOver(t *testing.T) {
 		cmd := passed(t, "http", ln, "run", "--data", dir, "--docker", "none", "--incus", "none", "--listen", "127.0.0.1:1")
 		var errs strings.Builder
 		cmd.Stderr = &errs
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = cmd.Process.Kill() })
-		line, err := bufio.NewReader(out).ReadString('\n')
-		if want := fmt.Sprintf("listening on http://%s\n", ln.Addr()); err != nil || line != want {
-			t.Fatalf("round %d: first line = %q, %v; want %q; %s", round, line, err, want, errs.String())
+		if line, want := startCommand(t, cmd), "listening on http://"+ln.Addr().String(); line != want {
+			t.Fatalf("round %d: first line = %q, want %q; %s", round, line, want, errs.String())
 		}
 		if round == 0 {
 			between = connect(t, ln)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -93,20 +92,8 @@ func agentProcess(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
 	_ = os.Remove(filepath.Join(dir, "agent.sock")) // that of a killed one
 	cmd := exec.Command("shiplog", "agent", "--data", dir, "--docker", "none", "--incus", "none")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.HasPrefix(line, "capturing into "+dir) {
-		t.Fatalf("first line = %q, %v; want capturing into %s", line, err, dir)
+	if line := startCommand(t, cmd); !strings.HasPrefix(line, "capturing into "+dir) {
+		t.Fatalf("first line = %q, want capturing into %s", line, dir)
 	}
 	waitFor(t, filepath.Join(dir, "agent.sock"))
 	return cmd

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -129,4 +130,22 @@ func absolute(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestSetupsWaitForEachOther wants an order between units that end each other: without one the next starts while
+// the last still holds the log and the port.
+func TestSetupsWaitForEachOther(t *testing.T) {
+	text := read(t, "shiplog.service")
+	var after []string
+	for _, m := range regexp.MustCompile(`(?m)^After=(.+)$`).FindAllStringSubmatch(text, -1) {
+		after = append(after, strings.Fields(m[1])...)
+	}
+	for _, name := range units(t) {
+		if name != "shiplog.service" && !slices.Contains(after, name) {
+			t.Errorf("shiplog.service is not After=%s", name)
+		}
+		if conflicts := regexp.MustCompile(`(?m)^Conflicts=(.+)$`).FindString(read(t, name)); conflicts == "" {
+			t.Errorf("%s has no Conflicts=", name)
+		}
+	}
 }

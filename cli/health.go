@@ -75,12 +75,16 @@ func (h *health) ask(ctx context.Context) (well string, reasons []string, err er
 		return "", nil, err
 	}
 	well, reasons, err = h.askServer(ctx, base)
-	if _, unreached := errors.AsType[*net.OpError](err); !unreached || h.chosen {
+	_, unreached := errors.AsType[*net.OpError](err)
+	switch {
+	case !unreached:
 		return well, reasons, err
+	case h.chosen:
+		return "", nil, fmt.Errorf("no server answers; where an agent runs without one, ask it with --socket: %w", err)
 	}
 	well, reasons, agentErr := h.askAgent(ctx, filepath.Join(h.dir, agent.SocketName))
 	if errors.Is(agentErr, agent.ErrNoAgent) {
-		return "", nil, fmt.Errorf("shiplog is not running: %w", err)
+		return "", nil, fmt.Errorf("shiplog is not running, or listens elsewhere (--listen, --url): %w", err)
 	}
 	return well, reasons, agentErr
 }

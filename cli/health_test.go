@@ -38,7 +38,7 @@ func TestHealth(t *testing.T) {
 		"one by its URL":                                    {[]string{"--url", ready.url + "/"}, 0, "ready\n", ""},
 		"one whose agent is away":                           {[]string{"--listen", address(waiting)}, 1, "agent is not reachable", "is not ready"},
 		"one whose agent is away, which answers":            {[]string{"--live", "--listen", address(waiting)}, 0, "alive\n", ""},
-		"nobody at an address that was given":               {[]string{"--data", alone, "--listen", closedAddress(t)}, 1, "", "connection refused"},
+		"nobody at an address that was given":               {[]string{"--data", alone, "--listen", closedAddress(t)}, 1, "", "no server answers; where an agent runs without one, ask it with --socket"},
 		"something that is no shiplog":                      {[]string{"--url", ready.url + "/api/v1/log"}, 1, "", "is that shiplog?"},
 		"an agent by its socket":                            {[]string{"--socket", filepath.Join(alone, "agent.sock")}, 0, "ready (the agent; no server was asked)\n", ""},
 		"an agent that is not there":                        {[]string{"--socket", filepath.Join(dir, "agent.sock")}, 1, "", "no agent is running"},

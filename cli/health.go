@@ -34,9 +34,9 @@ func (p *Program) healthCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "health",
 		Short: "Ask the running shiplog whether it is well",
-		Long: `Ask the server that listens on --listen whether it is ready (GET /readyz), and print the reasons why
-not. It ends with 0 when it is and with 1 when it is not, or when nobody answers within 5 seconds. With --live it is
-enough that the server answers (GET /healthz).
+		Long: `Ask the server that listens on --listen, or where the configuration file says, whether it is ready (GET
+/readyz), and print the reasons why not. It ends with 0 when it is and with 1 when it is not, or when nobody answers
+within 5 seconds. With --live it is enough that the server answers (GET /healthz).
 
 When nobody said where the server listens and nobody listens on the default address, it asks the agent of
 DATA: one that runs without a server. --socket asks an agent in any case.`,

@@ -68,6 +68,19 @@ func TestHealthOfAnAgentAlone(t *testing.T) {
 	}
 }
 
+// TestHealthAsksWhereTheFileSaysThatTheServerListens has no flag and no variable, as HEALTHCHECK has none.
+func TestHealthAsksWhereTheFileSaysThatTheServerListens(t *testing.T) {
+	s := startServer(t, "run", "--data", t.TempDir(), "--docker", "none", "--incus", "none")
+	file := writeConfig(t, "listen: "+strings.TrimPrefix(s.url, "http://")+"\ndata: "+t.TempDir()+"\n")
+	if out, errs, status := shiplogWith(t, file, nil, "health"); status != exitOK || out != "ready\n" {
+		t.Errorf("health with the server's file = exit %d, %q, %q, want ready", status, out, errs)
+	}
+	file = writeConfig(t, "listen: "+closedAddress(t)+"\n")
+	if _, errs, status := shiplogWith(t, file, nil, "health"); status != exitFailed || !strings.Contains(errs, "no server answers") {
+		t.Errorf("health with a file of a server that is away = exit %d, %q, want 1", status, errs)
+	}
+}
+
 // files lists what is in dir and below.
 func files(t *testing.T, dir string) (paths []string) {
 	t.Helper()

@@ -37,7 +37,7 @@ type Program struct {
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // gives the second signal back to the system
-	p := &Program{Args: os.Args[1:], Env: os.Getenv, Config: defaultConfig, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	p := &Program{Args: os.Args[1:], Env: os.Getenv, Config: DefaultConfig, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	return p.Run(ctx)
 }
 

@@ -71,7 +71,7 @@ func (b *box) activated(t *testing.T) {
 		}
 	}
 	b.g.do(t, "systemctl stop shiplog-httpd.service")
-	w.await(t, 20)
+	b.c.get(t, "/healthz")
 	if got := b.g.show(t, "shiplog-httpd.service", "ActiveState"); got != "active" {
 		t.Errorf("shiplog-httpd.service is %s after it was stopped and asked, want active", got)
 	}

@@ -17,9 +17,7 @@ func (b *box) split(t *testing.T) {
 	}
 	b.c = &client{g: b.g, http: b.g.client(t)}
 	b.c.get(t, "/healthz") // the first request starts it
-	if got := b.g.show(t, "shiplog-httpd.service", "ActiveState"); got != "active" {
-		t.Errorf("shiplog-httpd.service is %s after the first request, want active", got)
-	}
+	b.awaitActive(t, "shiplog-httpd.service")
 	told := b.g.journal(t, "shiplog-httpd.service")
 	found := passwordLine.FindStringSubmatch(told)
 	if found == nil {
@@ -39,6 +37,12 @@ func (b *box) split(t *testing.T) {
 			t.Errorf("%s is %s, want enabled", unit, got)
 		}
 	}
+}
+
+// awaitActive waits until systemd knows what an answered request tells already.
+func (b *box) awaitActive(t *testing.T, unit string) {
+	t.Helper()
+	eventually(t, unit+" is not active", func() bool { return b.g.show(t, unit, "ActiveState") == "active" })
 }
 
 // pairSandbox wants the agent to have no network, and the server nothing but a view of the log.
@@ -72,9 +76,7 @@ func (b *box) activated(t *testing.T) {
 	}
 	b.g.do(t, "systemctl stop shiplog-httpd.service")
 	b.c.get(t, "/healthz")
-	if got := b.g.show(t, "shiplog-httpd.service", "ActiveState"); got != "active" {
-		t.Errorf("shiplog-httpd.service is %s after it was stopped and asked, want active", got)
-	}
+	b.awaitActive(t, "shiplog-httpd.service")
 	ask()
 	for _, text := range refused() {
 		t.Errorf("a request during a restart was not answered: %s", text)

@@ -21,7 +21,7 @@ const ringSize = 256
 
 // dockerTimes is how long the source waits; tests wait less.
 type dockerTimes struct {
-	first, soon, last time.Duration // between attempts to connect: first, while it was seen lately, else
+	first, soon, last time.Duration // between attempts to connect: first, while it was seen lately, else; a new socket ends them
 	lately            time.Duration
 	compare           time.Duration // between two comparisons while connected
 	confirm           time.Duration // a difference must still be there after so long
@@ -111,11 +111,11 @@ func (s *dockerSource) run(ctx context.Context) error {
 			if !s.seenLast.IsZero() && s.now().Sub(s.seenLast) < s.times.lately {
 				limit = s.times.soon // it is being restarted
 			}
-			if errors.Is(err, errNoDocker) && s.sessions == 0 {
-				limit = s.times.soon
+			if s.awaitDocker(ctx, err, jitter(wait)) {
+				wait = s.times.first
+			} else {
+				wait = min(2*wait, limit)
 			}
-			sleep(ctx, jitter(wait))
-			wait = min(2*wait, limit)
 			continue
 		}
 		s.said = ""
@@ -136,6 +136,17 @@ func (s *dockerSource) run(ctx context.Context) error {
 		wait = min(2*wait, s.times.soon)
 	}
 	return nil
+}
+
+// awaitDocker waits for d after err, or until a socket may have come. It returns whether one may have.
+func (s *dockerSource) awaitDocker(ctx context.Context, err error, d time.Duration) bool {
+	sockets := dockerSockets(s.opts.Docker)
+	absent := errors.Is(err, errNoDocker)
+	if len(sockets) == 0 || !absent && !errors.Is(err, fs.ErrPermission) {
+		sleep(ctx, d)
+		return false
+	}
+	return awaitSocket(ctx, sockets, absent, d)
 }
 
 // complain logs why there is no connection, once for each reason.

@@ -2,8 +2,6 @@ package httpd
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -12,9 +10,6 @@ import (
 
 	"shiplog/index"
 )
-
-// requestID is the header that names an answer; the vendor's SDK reports it with an error.
-const requestID = "X-Request-Id"
 
 // hss is the "Querying Container Image Operation Logs" API of Huawei Cloud's Host Security Service.
 type hss struct{ s *Server }
@@ -27,12 +22,8 @@ func hssDialects(s *Server) []*dialect {
 	}}}
 }
 
-// beginHSS gives every answer a number of its own.
-func beginHSS(h http.Header, _ *http.Request) {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	h.Set(requestID, hex.EncodeToString(id[:]))
-}
+// beginHSS gives every answer an id of its own, whatever the client sent: the vendor's are 32 hex digits.
+func beginHSS(h http.Header, _ *http.Request) { h.Set(requestID, newRequestID()) }
 
 // hssError is an answer of status 400 and above. The SDK takes code and text only when both are there.
 type hssError struct {

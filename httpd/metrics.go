@@ -85,15 +85,19 @@ func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
-// began counts a request; done, called once, counts its answer.
-func (m *metrics) began(dialect, method string) (done func(code int, slow bool)) {
+// began counts a request; done, called once, counts its answer. The newest id in a bucket of the histogram is shown
+// beside it as an exemplar, to scrapers that ask for OpenMetrics; it is 64 bytes of a client's choice at most.
+func (m *metrics) began(dialect, method, id string) (done func(code int, slow bool)) {
 	start := time.Now()
 	m.inFlight.Inc()
 	return func(code int, slow bool) {
 		m.inFlight.Dec()
 		m.requests.WithLabelValues(dialect, countedMethod(method), strconv.Itoa(code)).Inc()
 		if !slow {
-			m.duration.WithLabelValues(dialect).Observe(time.Since(start).Seconds())
+			took := time.Since(start).Seconds()
+			if o, ok := m.duration.WithLabelValues(dialect).(prometheus.ExemplarObserver); ok {
+				o.ObserveWithExemplar(took, prometheus.Labels{"request_id": id})
+			}
 		}
 	}
 }

@@ -18,7 +18,7 @@ const (
 
 // Run keeps the indexes of sealed segments on disk, and the active segment read, until ctx ends. It is the
 // only one that writes to Options.Dir; queries are right without it, only slower. While no record comes it
-// wakes once in five seconds and touches no disk.
+// wakes every 30 seconds, every five where the kernel does not tell what others write, and touches no disk.
 func (x *Index) Run(ctx context.Context) error {
 	leave := x.bell.join()
 	defer leave()

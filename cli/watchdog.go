@@ -8,6 +8,8 @@ import (
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
+
+	"shiplog/format"
 )
 
 // guard puts what talks to the service manager before the stages, so that it is the first to stop: then the
@@ -45,7 +47,7 @@ func (n *notifier) follow(ctx context.Context, parts []stage, s *statusLine) {
 	if n.watch > 0 {
 		every = n.watch / 2
 	}
-	tick := time.NewTicker(every)
+	tick := time.NewTimer(format.UntilBeat(time.Now(), every))
 	defer tick.Stop()
 	for {
 		select {
@@ -58,6 +60,7 @@ func (n *notifier) follow(ctx context.Context, parts []stage, s *statusLine) {
 		case <-s.due:
 			s.ask()
 		case <-tick.C:
+			tick.Reset(format.UntilBeat(time.Now(), every))
 			if n.watch > 0 {
 				if !n.ask(ctx, parts) {
 					return

@@ -61,7 +61,7 @@ func (p *Program) show(flags, of *pflag.FlagSet, origin bool) (err error) {
 		line := f.Name + ": " + yamlOf(f)
 		if from := originOf(f); origin {
 			if from == "" {
-				from = "default"
+				from = defaultOf(f)
 			}
 			line += " # " + from
 		}

@@ -45,6 +45,8 @@ func TestWhereASettingIsFrom(t *testing.T) {
 		{"a list of a flag replaces it", file, nil, []string{"--host", "c.lan,d.lan"}, "host: [c.lan, d.lan] # flag"},
 		{"a list of the environment replaces it", file, map[string]string{"SHIPLOG_HOST": "c.lan"}, nil, "host: [c.lan] # environment SHIPLOG_HOST"},
 		{"a key of another command", file, nil, []string{"serve"}, "listen: 127.0.0.1:1 # " + file + ":1"},
+		{"a variable of Docker's own", "", map[string]string{"DOCKER_HOST": "tcp://box:1"}, nil, `docker: tcp://box:1 # environment DOCKER_HOST`},
+		{"a flag wins over that", "", map[string]string{"INCUS_SOCKET": "/run/i"}, []string{"--incus", "none"}, `incus: none # flag`},
 		{"a unit's state directory", "", map[string]string{"STATE_DIRECTORY": "/srv/state"}, nil, "data: /srv/state # default"},
 	}
 	for _, tt := range tests {

@@ -54,6 +54,7 @@ func plainly(f *pflag.Flag, value string, err error) error {
 // What is noted about a flag.
 const (
 	originNote = "origin" // where its value is from; none: it has its default
+	ownDefault = "own"    // where its default is from; none: the program
 	reloadNote = "reload" // a running process takes a new value
 
 	fromVariable = "environment "
@@ -73,6 +74,21 @@ func originOf(f *pflag.Flag) string {
 		return "flag"
 	}
 	return strings.Join(f.Annotations[originNote], ":")
+}
+
+// envDefault notes that the default of a flag is the value of a variable that others made known, if that is set.
+func (p *Program) envDefault(flags *pflag.FlagSet, name, variable string) {
+	if p.Env(variable) != "" {
+		_ = flags.SetAnnotation(name, ownDefault, []string{fromVariable + variable}) // fails for a name that is no flag
+	}
+}
+
+// defaultOf tells where the default of f is from.
+func defaultOf(f *pflag.Flag) string {
+	if from := f.Annotations[ownDefault]; from != nil {
+		return from[0]
+	}
+	return "default"
 }
 
 // reloadable notes that a running process takes new values of these flags.

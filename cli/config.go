@@ -50,7 +50,7 @@ func (p *Program) configFlag(cmd *cobra.Command) {
 }
 
 // wholeFile is the annotation of commands that take all of their flags from the configuration file, and refuse
-// one with mistakes. Others take --data alone.
+// one with mistakes. Others take --data, and what else a daemon has of the same name.
 const (
 	wholeFile = "whole configuration file"
 	once      = "at the start"
@@ -76,7 +76,7 @@ func (p *Program) configure(cmd *cobra.Command) error {
 		return nil
 	}
 	if cmd.Annotations[wholeFile] == "" {
-		return p.dataFromFile(cmd.Flags(), file, err, named)
+		return p.someFromFile(cmd.Flags(), file, err, named)
 	}
 	problems, wrong := errors.AsType[configError](err)
 	if err != nil && !wrong {
@@ -96,24 +96,26 @@ func (p *Program) configure(cmd *cobra.Command) error {
 	return nil
 }
 
-// dataFromFile gives --data its value from the file, of which err says what is wrong. The mistakes of a file that
-// nobody named must not keep a person from a log, and many may not read it at all.
-func (p *Program) dataFromFile(flags *pflag.FlagSet, file *configFile, err error, named bool) error {
-	f := flags.Lookup("data")
-	if f == nil || originOf(f) != "" {
-		return nil
+// someFromFile gives the flags that [alsoOfFile] named their values from the file, of which err says what is wrong.
+// The mistakes of a file that nobody named must not keep a person from a log, and many may not read it at all.
+func (p *Program) someFromFile(flags *pflag.FlagSet, file *configFile, err error, named bool) error {
+	wanted := func(f *pflag.Flag) bool { return f != nil && f.Annotations[fileNote] != nil && originOf(f) == "" }
+	if !wanted(flags.Lookup("data")) {
+		named = false // the file is not what leads to the log
 	}
 	if err != nil && named {
 		return configError{err}
 	}
 	if file != nil {
 		for _, s := range file.settings {
-			if s.key == "data" && s.items != nil {
-				return file.set(f, s)
+			if f := flags.Lookup(s.key); wanted(f) && s.items != nil {
+				if err := file.set(f, s); err != nil {
+					return err
+				}
 			}
 		}
 	}
-	if _, wrong := errors.AsType[configError](err); wrong {
+	if _, wrong := errors.AsType[configError](err); wrong && wanted(flags.Lookup("data")) {
 		fmt.Fprintf(p.Stderr, "shiplog: warning: the configuration is not used: %v\n", err)
 	}
 	return nil

@@ -56,6 +56,7 @@ const (
 	originNote = "origin" // where its value is from; none: it has its default
 	ownDefault = "own"    // where its default is from; none: the program
 	reloadNote = "reload" // a running process takes a new value
+	fileNote   = "file"   // the configuration file gives it to a command that is no daemon too
 
 	fromVariable = "environment "
 )
@@ -74,6 +75,13 @@ func originOf(f *pflag.Flag) string {
 		return "flag"
 	}
 	return strings.Join(f.Annotations[originNote], ":")
+}
+
+// alsoOfFile notes that a command wants these flags to be as its daemon has them.
+func alsoOfFile(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		_ = flags.SetAnnotation(name, fileNote, []string{"yes"}) // fails for a name that is no flag
+	}
 }
 
 // envDefault notes that the default of a flag is the value of a variable that others made known, if that is set.
@@ -105,6 +113,7 @@ func envName(flag string) string {
 // dataFlag adds --data.
 func (p *Program) dataFlag(cmd *cobra.Command, dir *string) {
 	cmd.Flags().StringVar(dir, "data", p.defaultData(), "data `directory`")
+	alsoOfFile(cmd.Flags(), "data")
 	p.configFlag(cmd)
 }
 

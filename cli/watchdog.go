@@ -37,6 +37,7 @@ func (n *notifier) run(ctx context.Context, parts []stage, status func() string)
 		s.ask()
 		n.follow(ctx, parts, s)
 	}
+	n.up.Store(false) // nothing is said after this, not that a reload is over either
 	n.tell(sd.SdNotifyStopping, "STATUS=stopping")
 	s.wait()
 }

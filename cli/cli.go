@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // What a command ends with.
@@ -102,6 +103,13 @@ over the file.`,
 			return usagef("a command is missing")
 		},
 	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+			f := wrong.GetFlag()
+			return fmt.Errorf("--%s: %w", f.Name, plainly(f, wrong.GetValue(), wrong.Unwrap()))
+		}
+		return err
+	})
 	root.AddCommand(
 		p.runCommand().Command,
 		p.agentCommand().Command,

@@ -99,23 +99,30 @@ func (p *Program) configure(cmd *cobra.Command) error {
 // someFromFile gives the flags that [alsoOfFile] named their values from the file, of which err says what is wrong.
 // The mistakes of a file that nobody named must not keep a person from a log, and many may not read it at all.
 func (p *Program) someFromFile(flags *pflag.FlagSet, file *configFile, err error, named bool) error {
-	wanted := func(f *pflag.Flag) bool { return f != nil && f.Annotations[fileNote] != nil && originOf(f) == "" }
-	if !wanted(flags.Lookup("data")) {
-		named = false // the file is not what leads to the log
+	open := map[string]*pflag.Flag{} // what neither the command line nor the environment has said
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Annotations[fileNote] != nil && originOf(f) == "" {
+			open[f.Name] = f
+		}
+	})
+	if len(open) == 0 {
+		return nil
 	}
 	if err != nil && named {
 		return configError{err}
 	}
+	found := false
 	if file != nil {
 		for _, s := range file.settings {
-			if f := flags.Lookup(s.key); wanted(f) && s.items != nil {
+			if f := open[s.key]; f != nil && s.items != nil {
 				if err := file.set(f, s); err != nil {
 					return err
 				}
+				found = true
 			}
 		}
 	}
-	if _, wrong := errors.AsType[configError](err); wrong && wanted(flags.Lookup("data")) {
+	if _, wrong := errors.AsType[configError](err); wrong && !found {
 		fmt.Fprintf(p.Stderr, "shiplog: warning: the configuration is not used: %v\n", err)
 	}
 	return nil

@@ -54,7 +54,7 @@ func plainly(f *pflag.Flag, value string, err error) error {
 // What is noted about a flag.
 const (
 	originNote = "origin" // where its value is from; none: it has its default
-	ownDefault = "own"    // where its default is from; none: the program
+	otherNote  = "other"  // the variable of another program that its default is from
 	reloadNote = "reload" // a running process takes a new value
 	fileNote   = "file"   // the configuration file gives it to a command that is no daemon too
 
@@ -67,6 +67,20 @@ func setOrigin(f *pflag.Flag, origin ...string) {
 		f.Annotations = map[string][]string{}
 	}
 	f.Annotations[originNote] = origin
+}
+
+// defaultFrom makes the variable name, which is another program's, the default of f. It is told apart from a value
+// of f because the configuration file wins over it.
+func (p *Program) defaultFrom(f *pflag.Flag, name string) {
+	v := p.Env(name)
+	if v == "" || f.Value.Set(v) != nil {
+		return
+	}
+	f.DefValue = v
+	if f.Annotations == nil {
+		f.Annotations = map[string][]string{}
+	}
+	f.Annotations[otherNote] = []string{name}
 }
 
 // originOf tells where the value of f is from; "" when it has its default.
@@ -82,21 +96,6 @@ func alsoOfFile(flags *pflag.FlagSet, names ...string) {
 	for _, name := range names {
 		_ = flags.SetAnnotation(name, fileNote, []string{"yes"}) // fails for a name that is no flag
 	}
-}
-
-// envDefault notes that the default of a flag is the value of a variable that others made known, if that is set.
-func (p *Program) envDefault(flags *pflag.FlagSet, name, variable string) {
-	if p.Env(variable) != "" {
-		_ = flags.SetAnnotation(name, ownDefault, []string{fromVariable + variable}) // fails for a name that is no flag
-	}
-}
-
-// defaultOf tells where the default of f is from.
-func defaultOf(f *pflag.Flag) string {
-	if from := f.Annotations[ownDefault]; from != nil {
-		return from[0]
-	}
-	return "default"
 }
 
 // reloadable notes that a running process takes new values of these flags.

@@ -18,6 +18,9 @@ func (p *Program) sealCommand() *cobra.Command {
 run on the data directory; a running one seals by itself when the segment has grown to 32 MiB.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if _, err := openLog(dir); err != nil { // the writer would make one
+				return err
+			}
 			w, err := format.Open(dir, format.Options{Host: hostname()})
 			if err != nil {
 				return locked(err)

@@ -116,8 +116,8 @@ func TestAFileThatAUserMayNotRead(t *testing.T) {
 	p := &Program{Env: func(string) string { return "" }, Stderr: io.Discard}
 	for named, want := range map[bool]bool{false: true, true: false} {
 		cmd := p.queryCommand()
-		if err := p.dataFromFile(cmd.Flags(), nil, denied, named); (err == nil) != want {
-			t.Errorf("a file that was named: %v; dataFromFile() = %v, want an error only when it was", named, err)
+		if err := p.someFromFile(cmd.Flags(), nil, denied, named); (err == nil) != want {
+			t.Errorf("a file that was named: %v; someFromFile() = %v, want an error only when it was", named, err)
 		}
 	}
 	if os.Geteuid() == 0 { // who may read every file

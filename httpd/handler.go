@@ -61,6 +61,15 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 	if err != nil {
 		return err
 	}
+	if len(r.TransferEncoding) > 0 {
+		// A proxy that took a Content-Length beside it for the end of the body would send us, as the next request,
+		// what a client smuggled past it.
+		w.Header().Set("Connection", "close")
+	}
+	if !answering(r.Context()) {
+		w.aborted = true
+		return nil
+	}
 	if w.slow = rt.slow; !rt.slow {
 		ctx, cancel := context.WithTimeout(r.Context(), s.limits.answer)
 		defer cancel()

@@ -35,9 +35,15 @@ func (s *Server) listen(ctx context.Context, ln net.Listener, handler http.Handl
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		ConnContext:       connContext,
+		ConnState:         connState,
+		// OPTIONS * is answered like all else: by the one way out, and not before the host is looked at.
+		DisableGeneralOptionsHandler: true,
 	}
 	served := make(chan error, 1)
-	go func() { served <- hs.Serve(limitConnections(ln, s.limits.connections)) }()
+	all := newCrowd(s.limits.connections)
+	// One more than the crowd holds can be accepted: the newest, before another is given up for it.
+	go func() { served <- hs.Serve(all.listener(limitConnections(ln, s.limits.connections+1))) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)

@@ -57,6 +57,11 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 	if err != nil {
 		return err
 	}
+	done, err := s.admit(r, rt)
+	if err != nil {
+		return err
+	}
+	defer done()
 	body, err := s.readBody(w, r, rt.body)
 	if err != nil {
 		return err

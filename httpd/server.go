@@ -73,6 +73,8 @@ type limits struct {
 	connections            int
 	body, query            int64 // bytes
 	waiters                int
+	searches, queue        int           // heavy searches at one time, and those that wait for their turn
+	turn                   time.Duration // for a turn to come
 	belt                   time.Duration // a waiter looks at its container at least this often
 	callback, mail         time.Duration // for one try to tell of an export
 	resolver               *net.Resolver // of callback hosts
@@ -87,6 +89,7 @@ func (l limits) withDefaults() limits {
 	l.write, l.shutdown, l.belt = orDefault(l.write, d.write), orDefault(l.shutdown, d.shutdown), orDefault(l.belt, d.belt)
 	l.connections, l.waiters = orDefault(l.connections, d.connections), orDefault(l.waiters, d.waiters)
 	l.body, l.query = orDefault(l.body, d.body), orDefault(l.query, d.query)
+	l.searches, l.queue, l.turn = orDefault(l.searches, searchSlots()), orDefault(l.queue, 64), orDefault(l.turn, 5*time.Second)
 	return l
 }
 
@@ -114,7 +117,11 @@ type Server struct {
 	hub      *hub
 	exports  *exporter     // nil: exports are off
 	inspects chan struct{} // one token per running inquiry
-	clear    clearState
+
+	searching *turns // of heavy searches
+	large     *turns // of requests with large bodies
+
+	clear clearState
 
 	closing context.Context // ends when the server shuts down; waits end with it
 	close   context.CancelFunc
@@ -145,6 +152,8 @@ func New(o Options) (*Server, error) {
 	hostname, _ := os.Hostname() // without one, only addresses and configured names are let in
 	s := &Server{opts: o, limits: o.limits.withDefaults(), guard: newGuard(hostname, o.Hosts),
 		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), guesses: newGuesses(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects)}
+	s.searching = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many searches at the moment")
+	s.large = newLarge(s.limits.turn)
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.hub = newHub(s.closing, o.Index, s.limits.waiters, o.Logger)
 	pages, err := openSealer(o.Keys, "pages.key")

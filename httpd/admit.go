@@ -12,6 +12,17 @@ const (
 	largeQueue  = 32
 )
 
+// maxFields bounds the header of a request: each field takes many times the memory of its text for as long as the
+// request lasts.
+const maxFields = 200
+
+func fields(h http.Header) (n int) {
+	for _, values := range h {
+		n += len(values)
+	}
+	return n
+}
+
 // admit refuses who may not send to the route before the body is read, and lets few large bodies in at one
 // time: so neither somebody without a credential nor many with one can fill the memory. done must be called
 // when the request was answered.

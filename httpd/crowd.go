@@ -17,14 +17,20 @@ const stalled = time.Second
 // crowd keeps clients that only hold connections from shutting out the others. When more than max are open, the
 // one that has waited longest for its client is closed: it was opened and nothing came, a head or a body is half
 // sent, it is kept for a next request, or its answer is not read. One whose request is being answered is kept.
+// So it is when the heads that have not come to their end are more than maxHeads together: what net/http makes of
+// a head takes up to ten times its size.
 type crowd struct {
 	max int
 
 	mu      sync.Mutex
 	open    int         // guarded by mu
+	heads   int         // guarded by mu; bytes of heads that came so far
 	waiting *list.List  // guarded by mu; of *crowdConn, the one that waits longest first
 	again   *time.Timer // guarded by mu; looks again when nobody could be closed; nil: not needed so far
 }
+
+// maxHeads bounds the heads of requests that are being read at one time, in bytes.
+const maxHeads = 2 << 20
 
 func newCrowd(max int) *crowd { return &crowd{max: max, waiting: list.New()} }
 
@@ -54,7 +60,16 @@ type crowdConn struct {
 	place   *list.Element // guarded by crowd.mu; nil: it waits for nothing
 	since   time.Time     // guarded by crowd.mu; when it began to wait
 	sending bool          // guarded by crowd.mu; what it waits for is that an answer is read
+	reading bool          // guarded by crowd.mu; what it waits for is a head
+	head    int           // guarded by crowd.mu; bytes of it that came
 	gone    bool          // guarded by crowd.mu; closed, or given up
+}
+
+// Read counts what comes of a head.
+func (n *crowdConn) Read(b []byte) (int, error) {
+	k, err := n.Conn.Read(b)
+	n.crowd.came(n, k)
+	return k, err
 }
 
 // Write sends a piece of an answer; meanwhile the connection waits for its client.
@@ -76,6 +91,7 @@ func (o *crowd) join(n *crowdConn) {
 	o.mu.Lock()
 	o.open++
 	o.wait(n, false)
+	n.reading = true
 	victim := o.victim(n)
 	o.mu.Unlock()
 	giveUp(victim)
@@ -93,7 +109,47 @@ func (o *crowd) leave(n *crowdConn) {
 func (o *crowd) remove(n *crowdConn) {
 	n.gone = true
 	o.open--
+	o.forgetHead(n)
 	o.proceed(n)
+}
+
+// forgetHead ends the reading of a head. o.mu is held.
+func (o *crowd) forgetHead(n *crowdConn) {
+	o.heads -= n.head
+	n.head, n.reading = 0, false
+}
+
+// came notes k more bytes of what n waits for.
+func (o *crowd) came(n *crowdConn, k int) {
+	o.mu.Lock()
+	var victim *crowdConn
+	if n.reading && !n.gone {
+		n.head += k
+		if o.heads += k; o.heads > maxHeads {
+			victim = o.longHead()
+		}
+	}
+	o.mu.Unlock()
+	giveUp(victim)
+}
+
+// longHead forgets and returns the connection that has waited longest of those with more than their part of
+// maxHeads; there is one when all have more together. o.mu is held.
+func (o *crowd) longHead() *crowdConn {
+	for e := o.waiting.Front(); e != nil; e = e.Next() {
+		if n := e.Value.(*crowdConn); n.head > maxHeads/(o.max+1) {
+			o.remove(n)
+			return n
+		}
+	}
+	return nil
+}
+
+// headCame notes that the head of a request of n is whole.
+func (o *crowd) headCame(n *crowdConn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.forgetHead(n)
 }
 
 // wait puts n at the end of those that wait. o.mu is held.
@@ -134,6 +190,7 @@ func (o *crowd) idle(n *crowdConn) {
 	o.mu.Lock()
 	if !n.gone {
 		o.wait(n, false)
+		n.reading = true
 	}
 	victim := o.victim(nil)
 	o.mu.Unlock()
@@ -206,6 +263,13 @@ func crowdConnOf(c net.Conn) *crowdConn {
 	}
 	n, _ := c.(*crowdConn)
 	return n
+}
+
+// beginning notes that the request with this context has begun: its head is whole.
+func beginning(ctx context.Context) {
+	if n, _ := ctx.Value(crowdKey{}).(*crowdConn); n != nil {
+		n.crowd.headCame(n)
+	}
 }
 
 // answering notes that the request with this context came whole. False: nobody is there to answer any more.

@@ -18,6 +18,7 @@ func (s *Server) Handler() http.Handler {
 // serve is the one way in and the one way out: every answer is counted here and every error gets the shape
 // of the one of dialects that owns the path.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, dialects []*dialect) {
+	beginning(r.Context())
 	d := dialectOf(dialects, r.URL.Path)
 	out := &answer{ResponseWriter: w, patience: s.limits.write}
 	done := s.metrics.began(d.name, r.Method)
@@ -43,6 +44,10 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if int64(len(r.URL.RawQuery)) > s.limits.query {
 		return failf(http.StatusRequestURITooLong, "Query string is longer than %d bytes", s.limits.query)
+	}
+	if fields(r.Header) > maxFields {
+		w.Header().Set("Connection", "close")
+		return failf(http.StatusRequestHeaderFieldsTooLarge, "There are more than %d header fields", maxFields)
 	}
 	if path := r.URL.EscapedPath(); int64(len(path)) > s.limits.query {
 		return failf(http.StatusRequestURITooLong, "Path is longer than %d bytes", s.limits.query)

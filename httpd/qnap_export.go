@@ -19,7 +19,7 @@ func (q qnap) export(w http.ResponseWriter, r *request, _ caller) error {
 	query.Ascending = true
 	var mine *turn
 	if r.Method != http.MethodHead {
-		if mine, err = q.s.searching.take(r.Context()); err != nil {
+		if mine, err = q.s.exporting.take(r.Context()); err != nil {
 			return err
 		}
 		defer mine.end()

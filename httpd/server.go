@@ -119,6 +119,7 @@ type Server struct {
 	inspects chan struct{} // one token per running inquiry
 
 	searching *turns // of heavy searches
+	exporting *turns // of exports, a piece each
 	large     *turns // of requests with large bodies
 
 	clear clearState
@@ -153,6 +154,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{opts: o, limits: o.limits.withDefaults(), guard: newGuard(hostname, o.Hosts),
 		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), guesses: newGuesses(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects)}
 	s.searching = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many searches at the moment")
+	s.exporting = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many exports at the moment")
 	s.large = newLarge(s.limits.turn)
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.hub = newHub(s.closing, o.Index, s.limits.waiters, o.Logger)

@@ -43,7 +43,9 @@ func (s *Server) listen(ctx context.Context, ln net.Listener, handler http.Handl
 	served := make(chan error, 1)
 	all := newCrowd(s.limits.connections)
 	// One more than the crowd holds can be accepted: the newest, before another is given up for it.
-	go func() { served <- hs.Serve(all.listener(limitConnections(ln, s.limits.connections+1))) }()
+	limited := limitConnections(ln, s.limits.connections+1)
+	s.serving.add(limited)
+	go func() { served <- hs.Serve(all.listener(limited)) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)

@@ -116,6 +116,9 @@ func (o hostileTarget) with(p *openapi3.Parameter, value string) (target string,
 		path = strings.NewReplacer("{"+p.Name+"}", escaped, "{"+p.Name+"...}", escaped).Replace(path)
 	case openapi3.ParameterInQuery:
 		query = "?" + url.QueryEscape(p.Name) + "=" + url.QueryEscape(value)
+		if path == journalPrefix+"/" && p.Name != "limit" {
+			query += "&limit=5" // else a thousand entries are held to openapi.yaml each time
+		}
 	default:
 		header = []string{p.Name, value}
 	}
@@ -130,7 +133,7 @@ func TestHostileParameters(t *testing.T) {
 	for _, o := range hostileTargets(t) {
 		for i, p := range o.params {
 			seen[p.Name] = true
-			values, every := hostileValues(p, i), fewer
+			values, every := hostileValues(p, i), 2*fewer // the next parameter gets the other half
 			if strings.Contains(p.Name, "__") || strings.HasPrefix(o.path, "/api/v1/log") || strings.HasPrefix(o.path, "/api/v1/event") {
 				every *= 5 // one of hundreds of filters, or read by the code of the other version
 			}
@@ -152,7 +155,7 @@ func TestHostileParameters(t *testing.T) {
 			t.Errorf("parameter %s is not among those of openapi.yaml: the test is blind", name)
 		}
 	}
-	if sent < 2000/fewer {
+	if sent < 1500/fewer {
 		t.Errorf("%d requests, want thousands", sent)
 	}
 	if got := b.do("GET", "/api/v1/log?limit=1", "", "Cookie", cookie); got.status != 200 {

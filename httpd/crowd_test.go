@@ -100,11 +100,7 @@ func TestWhoIsAnsweredDoesNotGiveWay(t *testing.T) {
 	for range 4 {
 		waits = append(waits, b.knock(wait))
 	}
-	for i := 0; b.server.hub.count() < 4; i++ {
-		if time.Sleep(10 * time.Millisecond); i > 1000 {
-			t.Fatal("not all waits began")
-		}
-	}
+	until(t, "all waits began", patience, func() bool { return b.server.hub.count() == 4 })
 	for range 3 * 4 {
 		b.knock("GET / HTTP/1.1\r\n") // half a head: gives way to the next
 	}

@@ -15,14 +15,44 @@ import (
 // slack is how far apart the engine and the waiter may see the same moment on a machine that has too much to do.
 const slack = 5 * time.Second
 
+// ranOut is a wait whose time was over.
+type ranOut struct {
+	i          int
+	running    bool
+	begin, end time.Time
+}
+
+// judgeRanOut looks whether waits ran out although their containers were in the state that they waited for. What
+// the machine was late by with those that did not, it may be late by twice.
+func (s *soak) judgeRanOut(late time.Duration) {
+	late = max(slack, 2*late)
+	judged := 0
+	for _, w := range s.ranOut {
+		from, to := w.begin.Add(late), w.end.Add(-late)
+		if !from.Before(to) {
+			continue
+		}
+		if judged++; s.engine.was(w.i, w.running, from, to) {
+			s.faults.add("wait for %s to be %s ran out after %v although it was", containerName(w.i), state(w.running), w.end.Sub(w.begin))
+		}
+	}
+	row("waits that ran out", "%d, of which %d were long enough to be judged with %v of slack", len(s.ranOut), judged, late.Round(time.Millisecond))
+}
+
+func state(running bool) string {
+	if running {
+		return "running"
+	}
+	return "stopped"
+}
+
 // wait waits for one container after the other until ctx ends, and judges each answer by what the engine did.
 func (s *soak) wait(ctx context.Context, seed int, all *latencies) {
 	r := rand.New(rand.NewPCG(uint64(seed), 1))
 	for ctx.Err() == nil {
-		i, running, seconds := r.IntN(containers), r.IntN(2) == 0, 1+r.IntN(20)
-		state := map[bool]string{true: "running", false: "stopped"}[running]
+		i, running, seconds := r.IntN(containers), r.IntN(2) == 0, 1+r.IntN(30)
 		begin := time.Now()
-		status, header, body, err := s.box.get(ctx, fmt.Sprintf("%s/event/wait/docker/%s/%s?duration=%d", api, containerName(i), state, seconds))
+		status, header, body, err := s.box.get(ctx, fmt.Sprintf("%s/event/wait/docker/%s/%s?duration=%d", api, containerName(i), state(running), seconds))
 		end := time.Now()
 		if ctx.Err() != nil {
 			return
@@ -32,15 +62,16 @@ func (s *soak) wait(ctx context.Context, seed int, all *latencies) {
 		case err != nil:
 			s.faults.add("wait: %v", err)
 		case status != http.StatusOK:
-			s.faults.add("wait for %s to be %s = %d %.200s", containerName(i), state, status, body)
+			s.faults.add("wait for %s to be %s = %d %.200s", containerName(i), state(running), status, body)
 		case result == "reached" && !s.engine.was(i, running, begin.Add(-slack), end):
-			s.faults.add("wait for %s to be %s was told it is, which it never was", containerName(i), state)
-		case result == "timeout" && s.engine.was(i, running, begin.Add(slack), end.Add(-slack)):
-			s.faults.add("wait for %s to be %s ran out after %v although it was", containerName(i), state, end.Sub(begin))
+			s.faults.add("wait for %s to be %s was told it is, which it never was", containerName(i), state(running))
 		case result == "timeout" && end.Sub(begin) < time.Duration(seconds)*time.Second:
 			s.faults.add("wait for %ds ran out after %v", seconds, end.Sub(begin))
 		case result == "timeout":
 			all.add("wait: over its time by", end.Sub(begin)-time.Duration(seconds)*time.Second)
+			s.mu.Lock()
+			s.ranOut = append(s.ranOut, ranOut{i, running, begin, end})
+			s.mu.Unlock()
 		case s.engine.first(i, running, begin).After(begin):
 			all.add("wait: after the change", end.Sub(s.engine.first(i, running, begin)))
 		default:
@@ -122,6 +153,18 @@ func (l *latencies) add(name string, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all[name] = append(l.all[name], d)
+}
+
+// most is the longest of some names.
+func (l *latencies) most(names ...string) (d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, name := range names {
+		for _, one := range l.all[name] {
+			d = max(d, one)
+		}
+	}
+	return d
 }
 
 func (l *latencies) print() {

@@ -27,6 +27,9 @@ type soak struct {
 	engine *engine
 	box    *box
 	faults faults
+
+	mu     sync.Mutex
+	ranOut []ranOut // guarded by mu
 }
 
 func main() {
@@ -103,6 +106,7 @@ func (s *soak) load() {
 	row("events", "%d reported in %v", s.engine.sent(), s.length)
 	waits.print()
 	searches.print()
+	s.judgeRanOut(waits.most("wait: after the change", "wait: already so"))
 }
 
 func row(name, format string, args ...any) {

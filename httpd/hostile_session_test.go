@@ -115,7 +115,7 @@ func TestOwnLogLinesCannotBeForged(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var log bytes.Buffer // read when the server has ended
+			var log bytes.Buffer                           // read when the server has ended
 			b := newBoxIn(t, false, "", func(o *Options) { // else the panic is at the other end of a socket
 				o.Logger = slog.New(handler(&log))
 				o.limits.delay = time.Millisecond

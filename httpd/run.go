@@ -37,7 +37,6 @@ const firstRequest = time.Second
 func (s *Server) listen(ctx context.Context, ln net.Listener, handler http.Handler, closing func()) error {
 	hs := &http.Server{
 		Handler:           begins(handler),
-		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		ReadHeaderTimeout: s.limits.readHeader,
 		ReadTimeout:       s.limits.read,
 		IdleTimeout:       s.limits.idle,
@@ -73,14 +72,13 @@ func (s *Server) listen(ctx context.Context, ln net.Listener, handler http.Handl
 	return nil
 }
 
-// connKey is the key of a request's connection in its context.
-type connKey struct{}
-
 // begins tells the connection of each request that one has begun.
 func begins(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(connKey{}).(*limitedConn); ok {
-			c.begun()
+		if n, _ := r.Context().Value(crowdKey{}).(*crowdConn); n != nil {
+			if c, ok := n.Conn.(*limitedConn); ok {
+				c.begun()
+			}
 		}
 		next.ServeHTTP(w, r)
 	})

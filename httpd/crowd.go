@@ -30,7 +30,7 @@ type crowd struct {
 }
 
 // maxHeads bounds the heads of requests that are being read at one time, in bytes.
-const maxHeads = 2 << 20
+const maxHeads = 1 << 20
 
 func newCrowd(max int) *crowd { return &crowd{max: max, waiting: list.New()} }
 

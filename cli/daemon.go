@@ -19,6 +19,7 @@ import (
 
 	"shiplog/agent"
 	"shiplog/format"
+	"shiplog/format/seal"
 	"shiplog/httpd"
 	"shiplog/index"
 )
@@ -36,6 +37,7 @@ type daemon struct {
 
 	log        *slog.Logger
 	writer     *format.Writer // nil: read-only
+	seals      *seal.Keeper   // of what the writer writes; nil: nothing is sealed
 	index      *index.Index
 	accounts   *httpd.Accounts
 	agent      *agent.Agent      // nil: none
@@ -203,8 +205,11 @@ func (d *daemon) captureStages() []stage {
 		all = append(all, stage{"agent", d.agent.Run, nil})
 	}
 	if d.writer != nil {
+		all = append(all, stage{"agent socket", d.socket, nil})
+		if d.seals != nil {
+			all = append(all, stage{"seals", d.seals.Run, d.closeSeals})
+		}
 		all = append(all,
-			stage{"agent socket", d.socket, nil},
 			stage{"writer", d.writer.Run, d.writer.Close})
 	}
 	return all

@@ -22,6 +22,7 @@ func (d *daemon) server() (*httpd.Server, error) {
 		Inspect:             d.inspectFunc(),
 		List:                d.listFunc(),
 		Ready:               d.notReady,
+		Checkpoint:          d.checkpointText,
 		Hosts:               d.hosts,
 		Keys:                d.keysDir(),
 		Project:             d.project,

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shiplog/format"
+	"shiplog/format/seal"
 )
 
 func (p *Program) importCommand() *cobra.Command {
@@ -85,7 +86,7 @@ func (p *Program) importFrom(ctx context.Context, dir, from string, in io.Reader
 	}
 	take := newIntake(w, p.Stderr)
 	err = take.all(ctx, from, in)
-	err = errors.Join(err, take.flush())
+	err = errors.Join(err, take.flush(), p.sealImport(ctx, dir, w))
 	fmt.Fprintf(p.Stdout, "{\"read\":%d,\"stored\":%d,\"rejected\":%d}\n", take.read, take.stored, take.rejected)
 	if take.rejected > rejectedShown {
 		fmt.Fprintf(p.Stderr, "shiplog: %d more rejected\n", take.rejected-rejectedShown)
@@ -94,6 +95,18 @@ func (p *Program) importFrom(ctx context.Context, dir, from string, in io.Reader
 		err = fmt.Errorf("nothing was imported; is this really --format %s?", from)
 	}
 	return err
+}
+
+// sealImport seals what an import has filled, when the log is sealed at all: a running shiplog begins that.
+func (p *Program) sealImport(ctx context.Context, dir string, w *format.Writer) error {
+	if _, err := seal.ReadCheckpoint(dir); errors.Is(err, seal.ErrNoCheckpoint) {
+		return nil
+	}
+	k, err := seal.Open(dir, w, seal.Options{Host: hostname(), Logger: p.warnings()})
+	if err != nil {
+		return err
+	}
+	return errors.Join(w.Sync(), k.CatchUp(ctx))
 }
 
 // hostname is the name records of this box carry; empty when it has none.

@@ -172,6 +172,12 @@ func (k *Keeper) Close() error {
 	return errors.Join(err, cerr)
 }
 
+// CatchUp seals and signs all that is durable, however long it takes: for programs that do not call Run.
+func (k *Keeper) CatchUp(ctx context.Context) error {
+	_, err := k.catchUp(ctx)
+	return err
+}
+
 // closeLimit bounds the stop. What is not done then is done by the next start.
 const closeLimit = 3 * time.Second
 

@@ -3,6 +3,7 @@ package seal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -236,7 +237,7 @@ func (k *Keeper) writeCheckpoint(tail *Tail) error {
 		return err
 	}
 	if k.cp == nil || k.cp.Size != cp.Size {
-		k.o.Logger.Info("checkpoint", "origin", cp.Origin, "size", cp.Size, "root", cp.Root.String(), "epoch", k.key.epoch)
+		k.o.Logger.Info("checkpoint", "origin", cp.Origin, "size", cp.Size, "at", fmt.Sprintf("%d:%s", cp.Size, cp.Root), "epoch", k.key.epoch)
 	}
 	k.cp = cp
 	return nil

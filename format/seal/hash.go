@@ -110,15 +110,14 @@ func (s *sums) read(ctx context.Context, f *os.File, limit int64, buf []byte, pi
 			b = b[:min(int64(len(b)), pins[0].tail.Bytes-s.off)]
 		}
 		if len(b) == 0 {
+			tooShort(pins)
 			return nil
 		}
 		n, err := f.ReadAt(b, s.off)
 		s.add(b[:n])
 		if errors.Is(err, io.EOF) {
 			if n == 0 {
-				for _, p := range pins {
-					p.told(nil)
-				}
+				tooShort(pins)
 				return nil
 			}
 			continue
@@ -126,6 +125,13 @@ func (s *sums) read(ctx context.Context, f *os.File, limit int64, buf []byte, pi
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// tooShort tells the pins that come after the end.
+func tooShort(pins []pin) {
+	for _, p := range pins {
+		p.told(nil)
 	}
 }
 

@@ -105,6 +105,7 @@ func filled(t testing.TB) *box {
 // verify verifies a box.
 func (b *box) verify(o VerifyOptions) *Report {
 	b.t.Helper()
+	o.now = true
 	r, err := Verify(b.t.Context(), b.dir, o)
 	if err != nil {
 		b.t.Fatal(err)

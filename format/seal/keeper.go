@@ -100,7 +100,7 @@ func Open(dir string, w *format.Writer, o Options) (*Keeper, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.ready(); err != nil {
-		k.o.Logger.Warn("the log cannot be sealed now; it is tried again", "err", err)
+		k.o.Logger.Warn(cannotSeal, "err", err)
 	}
 	return k, nil
 }
@@ -125,6 +125,11 @@ func Key(dir string) (string, error) {
 	return c.Key, nil
 }
 
+const (
+	cannotSeal = "the log cannot be sealed now; it is tried again"
+	maxRetry   = time.Hour
+)
+
 // Run seals what is sealed and signs what the active segment holds, until ctx ends. It sleeps for ever while nothing
 // is written.
 func (k *Keeper) Run(ctx context.Context) error {
@@ -135,10 +140,18 @@ func (k *Keeper) Run(ctx context.Context) error {
 		last = time.Now()
 	}
 	var due <-chan time.Time
+	failed := 0 // attempts in a row
 	for {
-		if err != nil && ctx.Err() == nil {
-			k.o.Logger.Warn("the log cannot be sealed now; it is tried again", "err", err)
-			last, due = time.Now(), time.After(k.o.TailEvery)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			if failed == 0 { // said once: the disk may be the one that the messages go to
+				k.o.Logger.Warn(cannotSeal, "err", err)
+			}
+			failed++
+			last, due = time.Now(), time.After(min(k.o.TailEvery<<min(failed-1, 10), maxRetry))
+		case err == nil && failed > 0 && due == nil:
+			k.o.Logger.Info("the log is sealed again")
+			failed = 0
 		}
 		err = nil
 		bell := grown

@@ -231,9 +231,10 @@ func (c *chain) push(l *Line, b []byte) error {
 	}
 	if l.NextKey != "" {
 		v, err := note.NewVerifier(l.NextKey)
-		if err == nil && v.Name() == c.origin {
+		switch {
+		case err == nil && v.Name() == c.origin:
 			c.keys = append(c.keys, keyFrom{c.size + 1, v, l.NextKey})
-		} else {
+		case !c.foreign:
 			c.fault(WordSealEdited, l, "the next key in it is none")
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/sync/errgroup"
 
 	"shiplog/format"
@@ -46,6 +47,9 @@ type verifier struct {
 // the log is written. ErrNotSealed when there is nothing to compare with.
 func Verify(ctx context.Context, dir string, o VerifyOptions) (*Report, error) {
 	began := time.Now()
+	if _, err := note.NewVerifier(o.Key); o.Key != "" && err != nil {
+		return nil, fmt.Errorf("key %.200q: %w; give the line that the first start printed", o.Key, err)
+	}
 	log, err := format.OpenLog(dir)
 	if err != nil {
 		return nil, err

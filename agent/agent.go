@@ -34,6 +34,10 @@ type Options struct {
 	// it was written; nil: nobody is. It must be safe for concurrent use.
 	Delay func(time.Duration)
 
+	// Changed is told when the sight of an engine began or ended, or a gap was found: Stats say what is now. It
+	// must not block, and must be safe for concurrent use; nil: nobody is told.
+	Changed func()
+
 	Logger *slog.Logger     // nil: slog.Default()
 	Now    func() time.Time // nil: time.Now
 }
@@ -87,12 +91,12 @@ func New(o Options) *Agent {
 	}
 	a := &Agent{opts: o}
 	if o.Docker != "none" {
-		m := &meter{s: SourceStats{Engine: format.EngineDocker}}
+		m := &meter{s: SourceStats{Engine: format.EngineDocker}, changed: o.Changed}
 		d := newDockerSource(o, m)
 		a.add(d, d.q, m)
 	}
 	if o.Incus != "none" {
-		m := &meter{s: SourceStats{Engine: format.EngineIncus}}
+		m := &meter{s: SourceStats{Engine: format.EngineIncus}, changed: o.Changed}
 		i := newIncusSource(o, m)
 		a.add(i, i.q, m)
 	}
@@ -189,6 +193,23 @@ func (a *Agent) List(ctx context.Context) ([]format.Container, error) {
 		all = append(all, cs...)
 	}
 	return all, nil
+}
+
+// Engines tells how the sources are.
+func (a *Agent) Engines() []EngineStatus {
+	var all []EngineStatus
+	for _, s := range a.Stats().Sources {
+		e := EngineStatus{Engine: s.Engine, Version: s.Version, Connected: s.Connected, Since: s.Since.UTC(), LastEvent: s.LastEvent.UTC(),
+			Events: s.Events, Queue: s.Queue, Dropped: s.Dropped}
+		for _, n := range s.Gaps {
+			e.Gaps += n
+		}
+		if !s.QueueSince.IsZero() {
+			e.Lag = max(0, a.opts.Now().Sub(s.QueueSince).Seconds())
+		}
+		all = append(all, e)
+	}
+	return all
 }
 
 // Stats returns a snapshot of the counters.

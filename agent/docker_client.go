@@ -33,17 +33,28 @@ func dockerHosts(given string) []string {
 		}
 		return []string{given}
 	}
-	paths := []string{"/var/run/docker.sock", "/run/docker.sock"}
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-		paths = append(paths, filepath.Join(dir, "docker.sock"))
-	}
 	var hosts []string
-	for _, p := range paths {
+	for _, p := range dockerSockets("") {
 		if _, err := os.Stat(p); !errors.Is(err, fs.ErrNotExist) {
 			hosts = append(hosts, "unix://"+p)
 		}
 	}
 	return hosts
+}
+
+// dockerSockets are the files that a daemon may be at; none when the user gave an address of another kind.
+func dockerSockets(given string) []string {
+	if given != "" {
+		if path, ok := strings.CutPrefix(dockerHosts(given)[0], "unix://"); ok {
+			return []string{path}
+		}
+		return nil
+	}
+	paths := []string{"/var/run/docker.sock", "/run/docker.sock"}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		paths = append(paths, filepath.Join(dir, "docker.sock"))
+	}
+	return paths
 }
 
 // dialDocker connects to the first daemon that answers and agrees on a version with it. The version is asked

@@ -44,6 +44,7 @@ func (f *fakeDocker) start(t *testing.T) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/_ping", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Api-Version", "1.41") })
+	mux.HandleFunc("/v1.41/version", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"Version":"28.5.2"}`) })
 	mux.HandleFunc("/v1.41/events", f.events)
 	mux.HandleFunc("/v1.41/containers/json", f.list)
 	mux.HandleFunc("/v1.41/containers/{id}/json", f.inspect)

@@ -129,3 +129,15 @@ func dockerTime(s string) time.Time {
 	}
 	return t.UTC()
 }
+
+// askVersion keeps the daemon's version, which is for people only.
+func (s *dockerSource) askVersion(ctx context.Context, cli *client.Client) {
+	ctx, cancel := context.WithTimeout(ctx, lookupAnswers)
+	defer cancel()
+	v, err := cli.ServerVersion(ctx)
+	if err != nil {
+		s.log.Debug("version not told", "engine", s.engine(), "err", err)
+		return
+	}
+	s.meter.update(func(st *SourceStats) { st.Version = v.Version })
+}

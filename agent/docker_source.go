@@ -21,7 +21,7 @@ const ringSize = 256
 
 // dockerTimes is how long the source waits; tests wait less.
 type dockerTimes struct {
-	first, soon, last time.Duration // between attempts to connect: first, while it was seen lately, else
+	first, soon, last time.Duration // between attempts to connect: first, while it was seen lately, else; a new socket ends them
 	lately            time.Duration
 	compare           time.Duration // between two comparisons while connected
 	confirm           time.Duration // a difference must still be there after so long
@@ -111,11 +111,11 @@ func (s *dockerSource) run(ctx context.Context) error {
 			if !s.seenLast.IsZero() && s.now().Sub(s.seenLast) < s.times.lately {
 				limit = s.times.soon // it is being restarted
 			}
-			if errors.Is(err, errNoDocker) && s.sessions == 0 {
-				limit = s.times.soon
+			if s.awaitDocker(ctx, err, jitter(wait)) {
+				wait = s.times.first
+			} else {
+				wait = min(2*wait, limit)
 			}
-			sleep(ctx, jitter(wait))
-			wait = min(2*wait, limit)
 			continue
 		}
 		s.said = ""
@@ -136,6 +136,17 @@ func (s *dockerSource) run(ctx context.Context) error {
 		wait = min(2*wait, s.times.soon)
 	}
 	return nil
+}
+
+// awaitDocker waits for d after err, or until a socket may have come. It returns whether one may have.
+func (s *dockerSource) awaitDocker(ctx context.Context, err error, d time.Duration) bool {
+	sockets := dockerSockets(s.opts.Docker)
+	absent := errors.Is(err, errNoDocker)
+	if len(sockets) == 0 || !absent && !errors.Is(err, fs.ErrPermission) {
+		sleep(ctx, d)
+		return false
+	}
+	return awaitSocket(ctx, sockets, absent, d)
 }
 
 // complain logs why there is no connection, once for each reason.
@@ -253,24 +264,30 @@ func (s *dockerSource) pastEvents(ctx context.Context, cli *client.Client, since
 func (s *dockerSource) read(body io.Reader) error {
 	prev := s.now()
 	return readEvents(body, func(raw []byte) {
-		obs := s.now()
-		if step := obs.Round(0).Sub(prev.Round(0)) - obs.Sub(prev); step < -2*time.Second {
-			from, to := prev.Round(0), obs.Round(0)
-			s.q.pushWork(func() []Mapped {
-				s.meter.gap(gapClock)
-				return []Mapped{gap{Engine: s.engine(), From: from, To: to, Reason: gapClock}.record()}
-			})
-		}
-		prev = obs
-		s.anchor = anchor{raw: raw, at: obs}
-		s.q.push(raw, obs)
+		s.q.handle(func() { prev = s.received(raw, prev) })
 	})
+}
+
+// received takes one event of the stream and returns when it came; prev is when the one before came.
+func (s *dockerSource) received(raw []byte, prev time.Time) time.Time {
+	obs := s.now()
+	if step := obs.Round(0).Sub(prev.Round(0)) - obs.Sub(prev); step < -2*time.Second {
+		from, to := prev.Round(0), obs.Round(0)
+		s.q.pushWork(func() []Mapped {
+			s.meter.gap(gapClock)
+			return []Mapped{gap{Engine: s.engine(), From: from, To: to, Reason: gapClock}.record()}
+		})
+	}
+	s.anchor = anchor{raw: raw, at: obs}
+	s.q.push(raw, obs)
+	return obs
 }
 
 // follow compares state at the beginning of a connection, on demand and from time to time, until the stream
 // has ended.
 func (s *dockerSource) follow(ctx context.Context, cli *client.Client, ended <-chan error, replayed int) error {
 	s.compare(ctx, cli, true, replayed)
+	s.askVersion(ctx, cli)
 	regular := time.NewTicker(s.times.compare)
 	defer regular.Stop()
 	for {

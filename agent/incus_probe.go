@@ -44,6 +44,7 @@ type incusServer struct {
 	engine format.Engine
 	pid    int // changes when the daemon restarts
 	path   string
+	number string // its version
 }
 
 // dialIncus connects to the first daemon that answers. The error is errNoSocket when there is none, one
@@ -89,7 +90,7 @@ func openIncus(ctx context.Context, path string) (*incusServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &incusServer{InstanceServer: c, engine: format.EngineIncus, pid: info.Environment.ServerPid, path: path}
+	s := &incusServer{InstanceServer: c, engine: format.EngineIncus, pid: info.Environment.ServerPid, path: path, number: info.Environment.ServerVersion}
 	if info.Environment.Server == "lxd" {
 		s.engine = format.EngineLXD
 	}

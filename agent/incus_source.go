@@ -14,7 +14,7 @@ import (
 
 // How long the Incus source waits. They are members of the source so that tests need not wait as long.
 type incusTimes struct {
-	probe     time.Duration // between two looks for a socket
+	probe     time.Duration // between two looks for a socket, unless one comes
 	backoff   time.Duration // after a lost connection, doubled up to backMax
 	backMax   time.Duration
 	steady    time.Duration // a connection that lived so long resets the backoff
@@ -25,8 +25,8 @@ type incusTimes struct {
 }
 
 var incusDefaults = incusTimes{
-	probe: 5 * time.Second, backoff: 100 * time.Millisecond, backMax: 10 * time.Second, steady: 10 * time.Second,
-	reconcile: 5 * time.Minute, confirm: 2 * time.Second, ping: 10 * time.Second, silence: 30 * time.Second,
+	probe: 30 * time.Second, backoff: 100 * time.Millisecond, backMax: 10 * time.Second, steady: 10 * time.Second,
+	reconcile: 5 * time.Minute, confirm: 2 * time.Second, ping: 14 * time.Second, silence: 30 * time.Second,
 }
 
 // incusSource is the stream of an Incus or LXD daemon. Neither replays anything: what happens while the
@@ -113,12 +113,7 @@ func (s *incusSource) run(ctx context.Context) error {
 		server, err := dialIncus(ctx, s.o.Incus)
 		if err != nil {
 			said = s.complain(said, err)
-			d := s.times.probe
-			if s.sightedBefore() && !errors.Is(err, fs.ErrPermission) {
-				// A daemon that was here is being restarted: be there soon after it is.
-				d, wait = wait, min(2*wait, s.times.backMax)
-			}
-			sleep(ctx, jitter(d))
+			wait = s.awaitIncus(ctx, err, wait)
 			continue
 		}
 		said = ""
@@ -137,6 +132,25 @@ func (s *incusSource) run(ctx context.Context) error {
 	return nil
 }
 
+// awaitIncus waits after err, until a socket may have come or changed at most, and returns how long to wait after the
+// next failure.
+func (s *incusSource) awaitIncus(ctx context.Context, err error, wait time.Duration) time.Duration {
+	absent := errors.Is(err, errNoSocket)
+	switch {
+	case absent || errors.Is(err, fs.ErrPermission):
+		if awaitSocket(ctx, incusSockets(s.o.Incus), absent, jitter(s.times.probe)) {
+			return s.times.backoff
+		}
+		return wait
+	case s.sightedBefore():
+		// A daemon that was here is being restarted: be there soon after it is.
+		sleep(ctx, jitter(wait))
+		return min(2*wait, s.times.backMax)
+	}
+	sleep(ctx, jitter(wait))
+	return min(2*wait, s.times.probe)
+}
+
 // complain logs why there is no connection, once for each reason.
 func (s *incusSource) complain(said string, err error) string {
 	text := err.Error()
@@ -144,7 +158,7 @@ func (s *incusSource) complain(said string, err error) string {
 		return said
 	}
 	if errors.Is(err, errNoSocket) {
-		s.log.Info("no incus or lxd to watch; looking again", "every", s.times.probe, "why", text)
+		s.log.Info("no incus or lxd to watch; looking again", "why", text)
 	} else {
 		s.log.Warn("source not reachable; trying again", "engine", format.EngineIncus, "err", text)
 	}
@@ -174,6 +188,7 @@ func (s *incusSource) follow(ctx context.Context, server *incusServer) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { ended <- st.read() })
 	s.meter.update(func(m *SourceStats) {
+		m.Version = server.number
 		if m.Connected = true; !from.IsZero() {
 			m.Reconnects++
 		}

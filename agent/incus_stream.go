@@ -38,7 +38,7 @@ func (s *incusStream) read() error {
 	}
 	// The default handler gives up when its pong cannot be written, and with it what is still to be read.
 	s.conn.SetPingHandler(func(data string) error {
-		_ = s.conn.WriteControl(websocket.PongMessage, []byte(data), time.Now().Add(time.Second))
+		_ = s.control(websocket.PongMessage, []byte(data), time.Second)
 		return alive()
 	})
 	s.conn.SetPongHandler(func(string) error { return alive() })
@@ -53,7 +53,7 @@ func (s *incusStream) read() error {
 		if err := alive(); err != nil {
 			return err
 		}
-		s.deliver(frame)
+		s.q.handle(func() { s.deliver(frame) })
 	}
 }
 
@@ -103,5 +103,12 @@ func (s *incusStream) passOn() {
 
 // ping asks for a sign of life.
 func (s *incusStream) ping() error {
-	return s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(5*time.Second))
+	return s.control(websocket.PingMessage, nil, 5*time.Second)
+}
+
+// control sends a control frame within patience. The deadline is lifted then: it would wake the process when it
+// comes, with nothing to do.
+func (s *incusStream) control(kind int, data []byte, patience time.Duration) error {
+	err := s.conn.WriteControl(kind, data, time.Now().Add(patience))
+	return errors.Join(err, s.conn.NetConn().SetWriteDeadline(time.Time{}))
 }

@@ -33,6 +33,10 @@ func (p *pump) run(ctx context.Context, first []Mapped) error {
 		return err
 	}
 	for {
+		select {
+		case <-p.q.asked: // a storm leaves no time to wait
+		default:
+		}
 		ms, more := p.collect()
 		if err := p.write(ctx, ms); err != nil {
 			return err
@@ -88,10 +92,23 @@ func (p *pump) write(ctx context.Context, ms []Mapped) error {
 			p.log.Warn("records cannot be stored", "engine", p.src.engine(), "err", err)
 		}
 		p.meter.writeError()
+		if !p.pause(ctx, retry) {
+			return err
+		}
+	}
+}
+
+// pause waits for d; false when ctx ends before. A pump that cannot write is at work all the same.
+func (p *pump) pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-			return err
-		case <-time.After(retry):
+			return false
+		case <-p.q.asked:
+		case <-t.C:
+			return true
 		}
 	}
 }

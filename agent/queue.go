@@ -38,6 +38,9 @@ type queue struct {
 
 	bell chan struct{} // size 1: one ring is enough for any number of items
 
+	asked   chan struct{} // no slot: the pump answers alive by receiving
+	handles chan struct{} // size 1, held by the reader while it handles an event; not while it waits for the engine
+
 	mu      sync.Mutex
 	items   []item // guarded by mu, as all below
 	head    int
@@ -47,7 +50,8 @@ type queue struct {
 }
 
 func newQueue(key func([]byte) string, lost func(overflow) []Mapped) *queue {
-	return &queue{key: key, lost: lost, maxItems: queueItems, maxBytes: queueBytes, bell: make(chan struct{}, 1)}
+	return &queue{key: key, lost: lost, maxItems: queueItems, maxBytes: queueBytes, bell: make(chan struct{}, 1),
+		asked: make(chan struct{}), handles: make(chan struct{}, 1)}
 }
 
 // push adds an event and takes over raw. When the queue is full, the event is only counted.
@@ -145,6 +149,7 @@ func (q *queue) wait(ctx context.Context, now, until time.Time) {
 	select {
 	case <-q.bell:
 	case <-timer:
+	case <-q.asked:
 	case <-ctx.Done():
 	}
 }
@@ -153,4 +158,16 @@ func (q *queue) depth() (items, bytes int, dropped uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.items) - q.head, q.bytes, q.dropped
+}
+
+// oldest is when the event came that waits longest; zero: none waits.
+func (q *queue) oldest() time.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, it := range q.items[q.head:] {
+		if !it.obs.IsZero() {
+			return it.obs
+		}
+	}
+	return time.Time{}
 }

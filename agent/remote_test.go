@@ -51,6 +51,8 @@ func TestSocketTellsRequestsFromRecords(t *testing.T) {
 		{"a list without an engine", ` { "list" : {} } `, `{"error":"container engine is not reachable","code":"engine_down"}`, 0},
 		{"an inquiry about nothing", `{"inspect":7}`, `{"error":"inspect: want type and id`, 0},
 		{"reasons", `{"ready":{}}`, `{"reasons":[]}`, 0},
+		{"a status that nobody knows", `{"status":{}}`, `{"error":"internal error: the status is not known","code":"internal"}`, 0},
+		{"metrics of nothing", `{"metrics":{}}`, `{"metrics":null}`, 0},
 		{"a record of a server", `{"append":{"stream":"log","category":"system","msg":"x"}}`, `{"record":{"v":1,"seq":`, 1},
 		{"one with a number", `{"append":{"stream":"log","category":"system","msg":"x","seq":9}}`, `{"error":"seq and eseq`, 0},
 		{"one of an engine", `{"append":{"stream":"log","category":"system","msg":"x","actor":{"type":"engine"}}}`, `{"error":"actor type engine`, 0},

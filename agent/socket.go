@@ -36,6 +36,10 @@ type SocketOptions struct {
 	List    func(ctx context.Context) ([]format.Container, error)
 	// Ready gives reasons why what happens now is not in the log; nil: none.
 	Ready func() []string
+	// Status tells how the agent is; nil: nobody knows.
+	Status func() Status
+	// Metrics returns what the agent measures, in whatever form the caller of Remote.Metrics reads; nil: nothing.
+	Metrics func() ([]byte, error)
 
 	Logger *slog.Logger // nil: slog.Default()
 }

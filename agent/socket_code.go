@@ -9,6 +9,10 @@ import (
 	"shiplog/format"
 )
 
+// errInternal is a failure that is nobody's business but this program's. Its code tells an agent that failed from
+// one that does not know what it was asked.
+var errInternal = errors.New("internal error")
+
 // socketCodes are the errors that keep their meaning over the socket: the member code of an answer names one.
 // The first that fits is sent.
 var socketCodes = []struct {
@@ -23,6 +27,7 @@ var socketCodes = []struct {
 	{"read_only", format.ErrReadOnly},
 	{"too_long", format.ErrTooLong},
 	{"timeout", context.DeadlineExceeded},
+	{"internal", errInternal},
 	{"agent_down", os.ErrClosed}, // the writer is: the agent stops
 }
 

@@ -20,6 +20,8 @@ import (
 //	{"inspect":{"type":"docker","id":"web"}}  {"container":{...}}
 //	{"list":{}}                               {"containers":[...]}
 //	{"ready":{}}                              {"reasons":["..."]}
+//	{"status":{}}                             {"status":{...}}, a Status
+//	{"metrics":{}}                            {"metrics":"...", in base64}
 //
 // or for each {"error":"...","code":"..."}. A record can never be taken for one: with only such a member it
 // would say nothing, and be refused.
@@ -28,6 +30,8 @@ const (
 	askInspect = "inspect"
 	askList    = "list"
 	askReady   = "ready"
+	askStatus  = "status"
+	askMetrics = "metrics"
 )
 
 const (
@@ -52,7 +56,7 @@ func parseRequest(line []byte) (name string, body json.RawMessage, ok bool) {
 		return "", nil, false
 	}
 	switch name, _ = t.(string); name {
-	case askAppend, askInspect, askList, askReady:
+	case askAppend, askInspect, askList, askReady, askStatus, askMetrics:
 	default:
 		return "", nil, false
 	}
@@ -80,7 +84,7 @@ func (s *socketServer) request(ctx context.Context, name string, body json.RawMe
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("panic", "request", name, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
-			reply = errorReply(errors.New("internal error"))
+			reply = errorReply(errInternal)
 		}
 	}()
 	var answer any
@@ -102,6 +106,10 @@ func (s *socketServer) request(ctx context.Context, name string, body json.RawMe
 			reasons = append(reasons, s.opts.Ready()...)
 		}
 		answer = map[string]any{"reasons": reasons}
+	case askStatus:
+		answer, err = s.status()
+	case askMetrics:
+		answer, err = s.metrics()
 	}
 	if err != nil {
 		return errorReply(err)
@@ -111,7 +119,7 @@ func (s *socketServer) request(ctx context.Context, name string, body json.RawMe
 		return errorReply(fmt.Errorf("answer %s: %w", name, err))
 	}
 	if len(b) >= maxAnswer {
-		return errorReply(fmt.Errorf("answer %s: it has more than %d bytes", name, maxAnswer))
+		return errorReply(fmt.Errorf("%w: the answer to %s has more than %d bytes", errInternal, name, maxAnswer))
 	}
 	return append(b, '\n')
 }

@@ -16,7 +16,9 @@ type Stats struct {
 // SourceStats counts since start.
 type SourceStats struct {
 	Engine      format.Engine
+	Version     string // of the engine, as it said when it was connected last; "": it did not say
 	Connected   bool
+	Since       time.Time         // when Connected changed last; zero: it was never connected
 	Events      uint64            // received, duplicates of a replay not counted
 	Kinds       map[Kind]uint64   // the same by what they are; the number of kinds is bounded
 	Duplicates  uint64            // received again in a replay and not stored
@@ -29,11 +31,14 @@ type SourceStats struct {
 	WriteErrors uint64
 	Queue       int // events waiting for the disk
 	QueueBytes  int
+	QueueSince  time.Time // when the event came that waits longest for the disk; zero: none waits
 	LastEvent   time.Time // the engine's time of the newest event; zero: none yet
 }
 
 // meter is the counting side of SourceStats.
 type meter struct {
+	changed func() // constant; nil: nobody is told
+
 	mu   sync.Mutex
 	s    SourceStats // guarded by mu
 	ever bool        // guarded by mu; it was connected once
@@ -41,9 +46,23 @@ type meter struct {
 
 func (m *meter) update(f func(*SourceStats)) {
 	m.mu.Lock()
+	before := m.s.Connected
 	f(&m.s)
-	m.ever = m.ever || m.s.Connected
+	after := m.s.Connected
+	if before != after {
+		m.s.Since = time.Now()
+	}
+	m.ever = m.ever || after
 	m.mu.Unlock()
+	if before != after {
+		m.tell()
+	}
+}
+
+func (m *meter) tell() {
+	if m.changed != nil {
+		m.changed()
+	}
 }
 
 func (m *meter) everConnected() bool {
@@ -61,6 +80,7 @@ func (m *meter) gap(reason string) {
 		}
 		s.Gaps[reason]++
 	})
+	m.tell()
 }
 
 func (m *meter) event(at time.Time, k Kind) {
@@ -83,5 +103,6 @@ func (m *meter) stats(q *queue) SourceStats {
 	s.Kinds = maps.Clone(m.s.Kinds)
 	m.mu.Unlock()
 	s.Queue, s.QueueBytes, s.Dropped = q.depth()
+	s.QueueSince = q.oldest()
 	return s
 }

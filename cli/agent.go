@@ -4,26 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"shiplog/agent"
 )
 
-func (p *Program) agentCommand() *cobra.Command {
-	d := &daemon{}
-	var c captureFlags
+func (p *Program) agentCommand() daemonCommand {
+	d := p.newDaemon()
+	c := &d.capture
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Capture what the engines do, without a network",
 		Long: `Capture what Docker and Incus do, and serve nothing but DATA/agent.sock. It is the half of run
 that needs the engines' sockets; shiplog serve is the other half, which needs the network. It writes and
 asks for containers over that socket, which the group of DATA may open.`,
-		Args: cobra.NoArgs,
+		Args:        cobra.NoArgs,
+		Annotations: map[string]string{wholeFile: again},
+		PreRunE:     d.prepare(p),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d.log = p.logger()
+			defer d.begin(cmd.Context(), p)()
 			if err := c.openWriter(d); err != nil {
 				return err
 			}
@@ -35,15 +34,16 @@ asks for containers over that socket, which the group of DATA may open.`,
 				return errors.Join(err, d.writer.Close())
 			}
 			signal.Ignore(syscall.SIGPIPE) // whoever read the messages may go; the work goes on
-			fmt.Fprintf(p.Stdout, "capturing into %s, socket %s\n", d.dir, filepath.Join(d.dir, agent.SocketName))
+			fmt.Fprintf(p.Stdout, "capturing into %s, socket %s\n", d.dir, d.socketPath())
 			if note := keyNote(d.seals); note != "" {
 				fmt.Fprintln(p.Stdout, note)
 			}
-			return runStages(cmd.Context(), d.captureStages(), stopLimit)
+			return d.runStages(cmd.Context(), d.captureStages())
 		},
 	}
 	p.dataFlag(cmd, &d.dir)
 	c.add(cmd, p)
+	d.logs.add(cmd)
 	cmd.Flags().SortFlags = false
-	return cmd
+	return daemonCommand{cmd, d}
 }

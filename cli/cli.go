@@ -24,9 +24,12 @@ const (
 type Program struct {
 	Args   []string // without the program's name
 	Env    func(string) string
+	Config string // configuration file that is read when none is named; "": none
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
+
+	hangups chan os.Signal // SIGHUP, of a command that reads its configuration again; nil: it ends the process
 }
 
 // Main runs the program of this process and returns its exit status. The first SIGINT or SIGTERM asks
@@ -34,31 +37,37 @@ type Program struct {
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // gives the second signal back to the system
-	p := &Program{Args: os.Args[1:], Env: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	p := &Program{Args: os.Args[1:], Env: os.Getenv, Config: defaultConfig, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	return p.Run(ctx)
 }
 
 // Run runs one command until it is done or ctx ends, and returns its exit status.
 func (p *Program) Run(ctx context.Context) int {
-	root := p.root()
+	root := p.Command()
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
 	started := false
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		if err := p.fromEnv(cmd.Flags()); err != nil {
+		if err := p.configure(cmd); err != nil {
 			return err
 		}
 		started = true
 		return nil
 	}
 	cmd, err := root.ExecuteContextC(ctx)
+	if p.hangups != nil {
+		signal.Stop(p.hangups)
+	}
 	if err == nil {
 		return exitOK
 	}
 	fmt.Fprintf(p.Stderr, "shiplog: %v\n", err)
 	var usage usageError
+	if _, wrong := errors.AsType[configError](err); wrong { // it says itself what to look at
+		return exitUsage
+	}
 	if !started || errors.As(err, &usage) {
 		fmt.Fprintf(p.Stderr, "see: %s --help\n", cmd.CommandPath())
 		return exitUsage
@@ -76,7 +85,9 @@ func (e usageError) Error() string { return string(e) }
 
 func usagef(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }
 
-func (p *Program) root() *cobra.Command {
+// Command returns shiplog with all its commands, for Run and for what documents them. Defaults that depend on the
+// machine are those of p.Env.
+func (p *Program) Command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "shiplog",
 		Short: "The logbook of a container host",
@@ -84,7 +95,9 @@ func (p *Program) root() *cobra.Command {
 JSONL files, and answers questions about it as five vendors' log APIs do.
 
 Every flag can be given in the environment: --data as SHIPLOG_DATA, --sync-interval as
-SHIPLOG_SYNC_INTERVAL.`,
+SHIPLOG_SYNC_INTERVAL. Those of run, agent and serve, and --data of all, can also stand in
+/etc/shiplog/shiplog.yaml, as sync-interval: 2s. A flag wins over the environment, which wins
+over the file.`,
 		Args:              cobra.NoArgs,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -94,9 +107,9 @@ SHIPLOG_SYNC_INTERVAL.`,
 		},
 	}
 	root.AddCommand(
-		p.runCommand(),
-		p.agentCommand(),
-		p.serveCommand(),
+		p.runCommand().Command,
+		p.agentCommand().Command,
+		p.serveCommand().Command,
 		p.demoCommand(),
 		p.queryCommand(),
 		p.exportCommand(),
@@ -108,8 +121,13 @@ SHIPLOG_SYNC_INTERVAL.`,
 		p.keyCommand(),
 		p.sealCommand(),
 		p.verifyCommand(),
+		p.statusCommand(),
+		p.healthCommand(),
+		p.configCommand(),
 		p.versionCommand(),
+		p.completionCommand(),
 	)
+	completions(root)
 	return root
 }
 

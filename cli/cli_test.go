@@ -15,6 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	os.Setenv("SHIPLOG_CONFIG", noConfig) // the processes of tests: the machine may have one
 	testscript.Main(m, map[string]func(){"shiplog": func() { os.Exit(Main()) }})
 }
 
@@ -30,6 +31,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SEEDS", seeds)
 			env.Setenv("SHIPLOG_DATA", filepath.Join(env.WorkDir, "data"))
+			env.Setenv("SHIPLOG_CONFIG", noConfig)
 			env.Setenv("TZ", "UTC")
 			return nil
 		},

@@ -2,17 +2,16 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -30,10 +29,17 @@ import (
 //     started in this order; stopped: agent, writer, index, server
 type daemon struct {
 	dir, listen, indexDir, rootForm string
+	logDir                          string // folder of the segments, of serve; it may not be there yet when there is a remote
+	state                           string // directory of what the server itself keeps; empty: dir
 	project                         string
 	journalListen                   string // address of the journal API alone; empty: none
 	hosts                           []string
 	exports                         exportFlags
+	capture                         captureFlags
+	logs                            logFlags
+	adminPassword                   string    // file of the first account's password; empty: one is made up
+	credentials                     string    // directory in which a service manager puts secrets; empty: none
+	reload                          *reloader // nil: the configuration is not read again
 
 	log        *slog.Logger
 	writer     *format.Writer // nil: read-only
@@ -47,8 +53,12 @@ type daemon struct {
 	timings    *timings          // nil: nothing is written here
 	names      int               // containers that metrics are about by name; 0: none
 	containers *containerMetrics // nil: none
-	exporting  io.Closer         // the lock on the directory of exports; nil: it is not held
-	notes      []string          // lines for the terminal, once the address is known
+	exporting  exportLock
+	began      time.Time   // when the parts were started
+	url        string      // of the server; empty: there is none
+	service    *notifier   // nil: no service manager wants to know how this process is
+	noSocket   atomic.Bool // the agent's socket could not be made
+	notes      []string    // lines for the terminal, once the address is known
 }
 
 const defaultListen = "127.0.0.1:7446"
@@ -62,20 +72,9 @@ func (d *daemon) flags(cmd *cobra.Command) {
 	choiceFlag(flags, &d.rootForm, "qnap-root-event-format", "", "form of event messages under /api/v1", "v1", "v2")
 	flags.IntVar(&d.names, "container-metrics", 0, "metrics about up to this `number` of containers by name, the rest as other; default none")
 	d.exports.add(cmd)
-}
-
-// logger writes to stderr; the journal has its own clock.
-func (p *Program) logger() *slog.Logger {
-	opts := &slog.HandlerOptions{}
-	if p.Env("JOURNAL_STREAM") != "" {
-		opts.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}
-	}
-	return slog.New(slog.NewTextHandler(p.Stderr, opts))
+	flags.StringVar(&d.adminPassword, "admin-password-file", "", "read the password of the first account, admin, from the first line of this `file`; default the credential admin-password, else one is made up and printed once")
+	d.logs.add(cmd)
+	reloadable(flags, "host", "default-project", "qnap-root-event-format")
 }
 
 // openIndex opens the index of the data directory. Where it cannot be written, what is there is used and
@@ -91,7 +90,7 @@ func (d *daemon) openIndex(readOnly bool) error {
 	if _, err := os.Stat(dir); dir != "" && err != nil {
 		dir = ""
 	}
-	x, err := index.Open(d.dir, index.Options{Dir: dir, ReadOnly: readOnly, Logger: d.log})
+	x, err := index.Open(d.dir, index.Options{Dir: dir, ReadOnly: readOnly, Await: d.remote != nil, Logger: d.log})
 	d.index = x
 	return err
 }
@@ -108,47 +107,21 @@ func writable(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-// firstAccount makes the first account and tells its password, once. It is called when the server has its
-// address: a start that fails must not use up the password.
-func (d *daemon) firstAccount() error {
-	if len(d.accounts.Users()) > 0 {
-		return nil
-	}
-	password := strings.ToLower(rand.Text()[:20])
-	if err := d.accounts.AddUser(httpd.User{Name: "admin", Admin: true}, password); err != nil {
-		return fmt.Errorf("make the first account: %w", err)
-	}
-	note := fmt.Sprintf("user admin, password %s (shown this once; change it with: shiplog user passwd --data %s admin)", password, d.dir)
-	if d.brief {
-		note = fmt.Sprintf("user admin, password %s (of this run only)", password)
-	}
-	d.notes = append([]string{note}, d.notes...)
-	return nil
-}
-
 // serve listens, says where, and runs all parts until ctx ends.
 func (d *daemon) serve(ctx context.Context, p *Program) error {
 	if d.names < 0 || d.names > maxContainerMetrics {
 		return usagef("--container-metrics must be from 0 to %d", maxContainerMetrics)
 	}
 	signal.Ignore(syscall.SIGPIPE) // whoever read the messages may go; the work goes on
-	ln, err := listen(d.listen, "--listen")
+	all, err := d.listeners(p)
 	if err != nil {
 		return err
-	}
-	all := []net.Listener{ln}
-	if d.journalListen != "" {
-		journal, err := listen(d.journalListen, "--journal-listen")
-		if err != nil {
-			return errors.Join(err, ln.Close())
-		}
-		all = append(all, journal)
 	}
 	if d.names > 0 {
 		d.containers = newContainerMetrics(d, d.names)
 	}
 	server, err := d.server()
-	defer d.releaseExports()
+	defer d.exporting.release()
 	if err == nil {
 		err = d.firstAccount()
 	}
@@ -160,30 +133,27 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 			fmt.Fprintf(p.Stderr, "shiplog: warning: %s is reachable from other machines and speaks plain http: passwords and logs cross the network unencrypted; put a TLS proxy before it or listen on 127.0.0.1\n", ln.Addr())
 		}
 	}
-	fmt.Fprintf(p.Stdout, "listening on http://%s\n", ln.Addr())
+	d.url = "http://" + all[0].Addr().String()
+	fmt.Fprintf(p.Stdout, "listening on %s\n", d.url)
 	for _, journal := range all[1:] {
 		fmt.Fprintf(p.Stdout, "journal on http://%s/v1/journal/\n", journal.Addr())
 	}
 	for _, note := range d.notes {
 		fmt.Fprintln(p.Stdout, note)
 	}
-	return runStages(ctx, d.stages(server, all), stopLimit)
+	return d.runStages(ctx, d.stages(server, all))
 }
 
-// listen takes the address that flag gave.
-func listen(address, flag string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("%w; choose another address with %s", err, flag)
-	}
-	return ln, nil
+// begin makes what the commands of a service begin with, and returns what they end with.
+func (d *daemon) begin(ctx context.Context, p *Program) (end func()) {
+	d.log = d.logs.logger(p)
+	d.service, end = p.notifier(ctx, d.log)
+	return end
 }
 
-func closeAll(all []net.Listener) (err error) {
-	for _, ln := range all {
-		err = errors.Join(err, ln.Close())
-	}
-	return err
+// runStages runs all until ctx ends and keeps the service manager informed.
+func (d *daemon) runStages(ctx context.Context, all []stage) error {
+	return runStages(ctx, d.service.guard(all, d.statusText), stopLimit)
 }
 
 // stages lists what runs, in the order in which it stops. Of listeners the first is for all dialects, a second
@@ -191,26 +161,30 @@ func closeAll(all []net.Listener) (err error) {
 func (d *daemon) stages(server *httpd.Server, listeners []net.Listener) []stage {
 	all := d.captureStages()
 	if d.containers != nil {
-		all = append(all, stage{"container metrics", d.containers.run, nil})
+		all = append(all, stage{name: "container metrics", run: d.containers.run})
 	}
+	serve := func(ctx context.Context) error { return runServer(ctx, server, listeners) }
 	return append(all,
-		stage{"index", d.index.Run, d.catchUp},
-		stage{"server", func(ctx context.Context) error { return runServer(ctx, server, listeners) }, d.index.Close})
+		stage{name: "index", run: d.index.Run, then: d.catchUp, alive: d.index.Alive},
+		stage{name: "server", run: serve, then: d.index.Close, alive: server.Alive})
 }
 
 // captureStages are those of the process that writes; there are none without a writer.
 func (d *daemon) captureStages() []stage {
+	d.began = time.Now()
 	var all []stage
+	if d.reload != nil {
+		all = append(all, stage{name: "reload", run: d.reload.run})
+	}
 	if d.agent != nil {
-		all = append(all, stage{"agent", d.agent.Run, nil})
+		all = append(all, stage{name: "agent", run: d.agent.Run, alive: d.agent.Alive})
 	}
 	if d.writer != nil {
-		all = append(all, stage{"agent socket", d.socket, nil})
+		all = append(all, stage{name: "agent socket", run: d.socket, alive: d.socketAlive})
 		if d.seals != nil {
-			all = append(all, stage{"seals", d.seals.Run, d.closeSeals})
+			all = append(all, stage{name: "seals", run: d.seals.Run, then: d.closeSeals})
 		}
-		all = append(all,
-			stage{"writer", d.writer.Run, d.writer.Close})
+		all = append(all, stage{name: "writer", run: d.writer.Run, then: d.writer.Close, alive: d.writer.Alive})
 	}
 	return all
 }
@@ -228,14 +202,22 @@ func runServer(ctx context.Context, server *httpd.Server, listeners []net.Listen
 // socket takes records of other programs, and requests of a server in another process. Without it the rest works as well: it may fail for a path that
 // is too long, or a file system without sockets.
 func (d *daemon) socket(ctx context.Context) error {
-	path := filepath.Join(d.dir, agent.SocketName)
-	o := agent.SocketOptions{Append: d.writer.Append, Inspect: d.inspectFunc(), List: d.listFunc(), Ready: d.notReady, Logger: d.log}
+	path := d.socketPath()
+	metrics, err := d.ownMetrics()
+	if err != nil {
+		return err
+	}
+	o := agent.SocketOptions{Append: d.writer.Append, Inspect: d.inspectFunc(), List: d.listFunc(), Ready: d.notReady,
+		Status: d.status, Metrics: metrics, Logger: d.log}
 	if err := agent.RunSocket(ctx, path, o); err != nil && ctx.Err() == nil {
+		d.noSocket.Store(true)
 		d.log.Warn("no socket for records of other programs", "path", path, "err", err)
 		<-ctx.Done()
 	}
 	return nil
 }
+
+func (d *daemon) socketPath() string { return filepath.Join(d.dir, agent.SocketName) }
 
 // catchUp lets the index read what was appended last.
 func (d *daemon) catchUp() error {
@@ -243,9 +225,4 @@ func (d *daemon) catchUp() error {
 		d.log.Warn("the index is not complete; the next start goes on with it", "reasons", why)
 	}
 	return nil
-}
-
-func loopback(addr net.Addr) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
 }

@@ -2,9 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"shiplog/agent"
@@ -16,29 +20,33 @@ import (
 func (d *daemon) server() (*httpd.Server, error) {
 	version, revision := buildVersion()
 	o := httpd.Options{
-		Index:               d.index,
-		Accounts:            d.accounts,
-		Append:              d.appendFunc(),
-		Inspect:             d.inspectFunc(),
-		List:                d.listFunc(),
-		Ready:               d.notReady,
-		Checkpoint:          d.checkpointText,
-		Hosts:               d.hosts,
-		Keys:                d.keysDir(),
-		Project:             d.project,
-		QNAPRootEventFormat: d.rootForm,
-		Collectors:          d.collectors(),
-		Version:             version,
-		Revision:            revision,
-		Logger:              d.log,
+		Index:      d.index,
+		Accounts:   d.accounts,
+		Append:     d.appendFunc(),
+		Inspect:    d.inspectFunc(),
+		List:       d.listFunc(),
+		Ready:      d.notReady,
+		Checkpoint: d.checkpointText,
+		Keys:       d.keysDir(),
+		Collectors: d.collectors(),
+		Gatherer:   d.remoteMetrics(),
+		Version:    version,
+		Revision:   revision,
+		Logger:     d.log,
 	}
-	if err := d.exports.apply(&o); err != nil {
+	var err error
+	if o.Settings, err = d.settings(); err != nil {
 		return nil, err
 	}
 	if o.Append != nil {
-		o.Exports = d.claimExports()
+		o.Exports = filepath.Join(d.stateDir(), "exports")
+		o.ClaimExports = func() error { return d.exporting.claim(o.Exports) }
 	}
-	return httpd.New(o)
+	server, err := httpd.New(o)
+	if d.reload != nil {
+		d.reload.server = server
+	}
+	return server, err
 }
 
 // appendFunc writes records of clients, without what looks like a secret; nil: nothing can be written.
@@ -60,14 +68,22 @@ func (d *daemon) appendFunc() func(context.Context, ...*format.Record) error {
 	}
 }
 
+// stateDir is where the server keeps what is its own: accounts, keys, exports, and the index.
+func (d *daemon) stateDir() string {
+	if d.state != "" {
+		return d.state
+	}
+	return d.dir
+}
+
 // keysDir is where the keys are that page tokens are sealed with, so that they outlive the process: the
 // writer's, or those of the writer beside which this process serves. Nothing is made in a copy.
 func (d *daemon) keysDir() string {
-	dir := filepath.Join(d.dir, "keys")
+	dir := filepath.Join(d.stateDir(), "keys")
 	if d.writer != nil {
 		return dir
 	}
-	if d.remote == nil {
+	if d.remote == nil && d.state == "" {
 		return ""
 	}
 	if keys, err := os.ReadDir(dir); err == nil && len(keys) > 0 {
@@ -84,23 +100,38 @@ func (d *daemon) keysDir() string {
 	return dir
 }
 
-// claimExports returns the directory of exports when this process may work on it. Of the processes beside one
-// writer the first does; the others have exports off.
-func (d *daemon) claimExports() string {
-	dir := filepath.Join(d.dir, "exports")
-	lock, err := format.LockDir(dir)
-	if err != nil {
-		d.log.Warn("exports are off in this process", "dir", dir, "err", err)
-		return ""
-	}
-	d.exporting = lock
-	return dir
+// exportLock is the lock on the directory of exports. Of the processes that share it one works on it, and the
+// next one when that has ended.
+type exportLock struct {
+	mu   sync.Mutex
+	held io.Closer // guarded by mu, as the next; nil: not held
+	over bool      // it is not taken any more
 }
 
-// releaseExports lets another process work on the exports.
-func (d *daemon) releaseExports() {
-	if d.exporting != nil {
-		d.exporting.Close()
+// claim takes the lock on dir.
+func (l *exportLock) claim(dir string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return os.ErrClosed
+	}
+	if l.held != nil {
+		return nil
+	}
+	held, err := format.LockDir(dir)
+	if err == nil {
+		l.held = held
+	}
+	return err
+}
+
+// release lets another process work on the exports, for good.
+func (l *exportLock) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over = true; l.held != nil {
+		l.held.Close()
+		l.held = nil
 	}
 }
 
@@ -138,7 +169,10 @@ func (d *daemon) notReady() []string {
 		defer cancel()
 		reasons, err := d.remote.Ready(ctx)
 		if err != nil {
-			return []string{"nothing can be written: " + err.Error()}
+			reasons = []string{"nothing can be written: " + err.Error()}
+		}
+		if _, err := os.Stat(d.logDir); errors.Is(err, fs.ErrNotExist) {
+			reasons = append(reasons, fmt.Sprintf("there is no log in %s yet; its agent makes it", d.dir))
 		}
 		return reasons
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func (p *Program) demoCommand() *cobra.Command {
-	d := &daemon{}
+	d := p.newDaemon()
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Try it on made-up data, without an engine and without root",
@@ -22,7 +22,7 @@ func (p *Program) demoCommand() *cobra.Command {
 directory is deleted at the end (Ctrl-C).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			d.log = p.logger()
+			d.log = d.logs.logger(p)
 			if d.dir, err = os.MkdirTemp("", "shiplog-demo-"); err != nil {
 				return err
 			}

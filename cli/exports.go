@@ -1,8 +1,7 @@
 package cli
 
 import (
-	"fmt"
-	"net/http"
+	"errors"
 	"strconv"
 	"time"
 
@@ -29,32 +28,47 @@ func (f *exportFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.smtp.Addr, "smtp", "", "mail `server` for e-mails about exports, as mail.example.com:587; default none, and requests that want an e-mail are refused")
 	flags.StringVar(&f.smtp.From, "smtp-from", "", "`address` of their sender")
 	flags.StringVar(&f.smtp.Username, "smtp-user", "", "`name` to log in with at the mail server")
-	flags.StringVar(&f.passwordFile, "smtp-password-file", "", "read its password from the first line of this `file`")
+	flags.StringVar(&f.passwordFile, "smtp-password-file", "", "read its password from the first line of this `file`; default the credential smtp-password, if there is one")
 	choiceFlag(flags, &f.smtp.TLS, "smtp-tls", "", "how it is spoken to", httpd.MailSTARTTLS, httpd.MailTLS, httpd.MailPlain)
+	reloadable(flags, "public-url", "export-allowed-hosts", "export-retry-delay", "quay-export-status",
+		"smtp", "smtp-from", "smtp-user", "smtp-password-file", "smtp-tls")
 }
 
-// apply puts the flags into o.
-func (f *exportFlags) apply(o *httpd.Options) error {
-	status, err := strconv.Atoi(f.status)
-	if err != nil {
-		status = http.StatusCreated
+// settings returns what the flags say, without the mail server's password.
+func (f *exportFlags) settings() httpd.Settings {
+	set := httpd.Settings{ExportAllowedHosts: f.allowed, ExportRetryDelay: f.retry, PublicURL: f.publicURL}
+	set.QuayExportStatus, _ = strconv.Atoi(f.status) // one of two words, or none
+	if f.smtp.Addr != "" {
+		smtp := f.smtp
+		set.SMTP = &smtp
 	}
-	o.ExportAllowedHosts, o.ExportRetryDelay, o.QuayExportStatus, o.PublicURL = f.allowed, f.retry, status, f.publicURL
-	if f.smtp.Addr == "" {
-		if f.smtp.From != "" || f.smtp.Username != "" || f.passwordFile != "" {
-			return usagef("--smtp is missing: the other --smtp flags say how to use that server")
-		}
-		return nil
-	}
-	if f.smtp.From == "" {
-		return usagef("--smtp-from is missing: an e-mail needs a sender")
-	}
-	smtp := f.smtp
-	if f.passwordFile != "" {
-		if smtp.Password, err = lineOf(f.passwordFile, "password"); err != nil {
-			return fmt.Errorf("--smtp-password-file: %w", err)
+	return set
+}
+
+// check returns what is wrong with the flags.
+func (f *exportFlags) check() (all []flagError) {
+	one := func(flag string, set httpd.Settings) {
+		if err := set.Check(); err != nil {
+			all = append(all, flagError{flag, err})
 		}
 	}
-	o.SMTP = &smtp
-	return nil
+	one("public-url", httpd.Settings{PublicURL: f.publicURL})
+	one("export-allowed-hosts", httpd.Settings{ExportAllowedHosts: f.allowed})
+	one("export-retry-delay", httpd.Settings{ExportRetryDelay: f.retry})
+	const aServer, aSender = "localhost:25", "box@example.com"
+	if f.smtp.Addr != "" {
+		one("smtp", httpd.Settings{SMTP: &httpd.SMTP{Addr: f.smtp.Addr, From: aSender}})
+		if f.smtp.From == "" {
+			all = append(all, flagError{"smtp", errors.New("smtp-from is missing: an e-mail needs a sender")})
+		}
+	}
+	if f.smtp.From != "" {
+		one("smtp-from", httpd.Settings{SMTP: &httpd.SMTP{Addr: aServer, From: f.smtp.From}})
+	}
+	for flag, value := range map[string]string{"smtp-from": f.smtp.From, "smtp-user": f.smtp.Username, "smtp-password-file": f.passwordFile} {
+		if f.smtp.Addr == "" && value != "" {
+			all = append(all, flagError{flag, errors.New("smtp is missing: the other settings of smtp say how to use that server")})
+		}
+	}
+	return all
 }

@@ -26,13 +26,13 @@ func TestExportFlagsReachTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var o httpd.Options
-	if err := f.apply(&o); err != nil {
+	o, err := (&daemon{exports: f}).settings()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Join(o.ExportAllowedHosts, " ") != "nas.lan 192.168.7.0/24" ||
 		o.ExportRetryDelay != 5*time.Second || o.QuayExportStatus != 200 || o.PublicURL != "https://logs.example.com" {
-		t.Errorf("Options = %+v, want what the flags say", o)
+		t.Errorf("settings = %+v, want what the flags say", o)
 	}
 	want := httpd.SMTP{Addr: "mail.example.com:587", From: "box@example.com", Username: "box", Password: "hush", TLS: httpd.MailTLS}
 	if o.SMTP == nil || *o.SMTP != want {
@@ -43,8 +43,8 @@ func TestExportFlagsReachTheServer(t *testing.T) {
 func TestExportsWithoutFlags(t *testing.T) {
 	var f exportFlags
 	f.add(&cobra.Command{})
-	var writer httpd.Options
-	if err := f.apply(&writer); err != nil || writer.SMTP != nil || writer.QuayExportStatus != 201 || writer.ExportRetryDelay != time.Minute {
-		t.Errorf("Options = %+v %v, want no mail server, status 201 and a minute", writer, err)
+	writer, err := (&daemon{exports: f}).settings()
+	if err != nil || writer.SMTP != nil || writer.QuayExportStatus != 201 || writer.ExportRetryDelay != time.Minute {
+		t.Errorf("settings = %+v %v, want no mail server, status 201 and a minute", writer, err)
 	}
 }

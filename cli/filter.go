@@ -30,6 +30,8 @@ func (f *filter) flags(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.categories, "category", nil, "container, image, export, import, backup, system, ... (comma list)")
 	flags.StringVar(&f.text, "text", "", "part of the message, in any case")
 	choiceFlag(flags, &f.stream, "stream", "", "which stream", "both", "log", "event")
+	completeWords(cmd, "level", "DEBUG", "INFO", "WARN", "ERROR")
+	completeWords(cmd, "category", "container", "image", "export", "import", "backup", "system")
 }
 
 // query turns the flags into the query they mean.

@@ -21,12 +21,65 @@ func (p *Program) fromEnv(flags *pflag.FlagSet) error {
 		}
 		name := envName(f.Name)
 		if v := p.Env(name); v != "" {
-			if err := f.Value.Set(v); err != nil {
+			if err := setFlag(f, v, fromVariable+name); err != nil {
 				first = usagef("%s: %v", name, err)
 			}
 		}
 	})
 	return first
+}
+
+// setFlag gives f a value and remembers where that is from.
+func setFlag(f *pflag.Flag, value string, origin ...string) error {
+	if err := f.Value.Set(value); err != nil {
+		return plainly(f, value, err)
+	}
+	setOrigin(f, origin...)
+	return nil
+}
+
+// plainly says to a person what f does not like about value; err is what it said itself.
+func plainly(f *pflag.Flag, value string, err error) error {
+	switch f.Value.Type() {
+	case "bool":
+		return fmt.Errorf("%q is neither true nor false", value)
+	case "int":
+		return fmt.Errorf("%q is no whole number", value)
+	case "duration":
+		return fmt.Errorf("%q is no duration; write it like 500ms, 90s or 1h30m", value)
+	}
+	return err
+}
+
+// What is noted about a flag.
+const (
+	originNote = "origin" // where its value is from; none: it has its default
+	reloadNote = "reload" // a running process takes a new value
+
+	fromVariable = "environment "
+)
+
+// setOrigin notes that the value of f is from a variable, or a file and its line.
+func setOrigin(f *pflag.Flag, origin ...string) {
+	if f.Annotations == nil {
+		f.Annotations = map[string][]string{}
+	}
+	f.Annotations[originNote] = origin
+}
+
+// originOf tells where the value of f is from; "" when it has its default.
+func originOf(f *pflag.Flag) string {
+	if f.Changed {
+		return "flag"
+	}
+	return strings.Join(f.Annotations[originNote], ":")
+}
+
+// reloadable notes that a running process takes new values of these flags.
+func reloadable(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		_ = flags.SetAnnotation(name, reloadNote, []string{"yes"}) // fails for a name that is no flag; a test counts them
+	}
 }
 
 func envName(flag string) string {
@@ -36,6 +89,7 @@ func envName(flag string) string {
 // dataFlag adds --data.
 func (p *Program) dataFlag(cmd *cobra.Command, dir *string) {
 	cmd.Flags().StringVar(dir, "data", p.defaultData(), "data `directory`")
+	p.configFlag(cmd)
 }
 
 // defaultData is where systemd says, /var/lib/shiplog for root, else the user's state directory.
@@ -58,15 +112,17 @@ func (p *Program) defaultData() string {
 type choice struct {
 	value *string
 	words []string
+	none  bool // "" is taken too
 }
 
 // choiceFlag adds a flag --name that takes one of words; the first is the default, "" stands for none.
 func choiceFlag(flags *pflag.FlagSet, value *string, name, short, usage string, words ...string) {
 	*value = words[0]
-	if words[0] == "" {
+	none := words[0] == ""
+	if none {
 		words = words[1:]
 	}
-	flags.VarP(&choice{value, words}, name, short, usage+": "+strings.Join(words, ", "))
+	flags.VarP(&choice{value, words, none}, name, short, usage+": "+strings.Join(words, ", "))
 }
 
 func (c *choice) String() string { return *c.value }
@@ -74,6 +130,10 @@ func (c *choice) String() string { return *c.value }
 func (c *choice) Type() string { return "word" }
 
 func (c *choice) Set(s string) error {
+	if s == "" && c.none {
+		*c.value = s
+		return nil
+	}
 	for _, w := range c.words {
 		if s == w {
 			*c.value = s
@@ -101,7 +161,7 @@ func (c *choices) Type() string { return "word" }
 func (c *choices) Set(s string) error {
 	for item := range strings.SplitSeq(s, ",") {
 		var one string
-		if err := (&choice{&one, c.words}).Set(item); err != nil {
+		if err := (&choice{value: &one, words: c.words}).Set(item); err != nil {
 			return err
 		}
 		if !slices.Contains(*c.value, one) {

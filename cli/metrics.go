@@ -24,6 +24,7 @@ type metrics struct {
 	indexRecords, lag, damaged, memory *prometheus.Desc
 	searches, setAside, pending        *prometheus.Desc
 	lagSeconds, documents, free        *prometheus.Desc
+	reloadGood, reloadTime             *prometheus.Desc
 }
 
 func newMetrics(d *daemon) *metrics {
@@ -62,6 +63,8 @@ func newMetrics(d *daemon) *metrics {
 		lagSeconds:   desc("index_lag_seconds", "Age of the oldest sealed segment that has no index on disk yet; 0 when there is none."),
 		documents:    desc("index_documents", "Records that are in an index on disk, in the segments looked at since start."),
 		free:         desc("disk_free_bytes", "Bytes free on the disk of the log."),
+		reloadGood:   desc("config_last_reload_successful", "1 when the configuration was taken as it is, at the start or the last time it was read again."),
+		reloadTime:   desc("config_last_reload_success_timestamp_seconds", "When the configuration was last taken."),
 		pending:      desc("index_segments_pending", "Sealed segments that have no index on disk yet."),
 		damaged:      desc("index_damaged_lines", "Lines of the segments looked at since start that are no records."),
 		memory:       desc("index_memory_bytes", "Memory of the columns of sealed segments."),
@@ -73,7 +76,7 @@ func newMetrics(d *daemon) *metrics {
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(m, ch) }
 
-// Collect implements prometheus.Collector.
+// Collect implements prometheus.Collector. A daemon without an index tells of capture and the writer alone.
 func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
@@ -83,6 +86,19 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	m.capture(counter, gauge)
 	m.writing(counter, gauge)
+	if r := m.d.reload; r != nil {
+		gauge(m.reloadGood, truth(r.good.Load()))
+		gauge(m.reloadTime, float64(r.last.Load())/1e9)
+	}
+	if m.d.index != nil {
+		m.indexed(counter, gauge)
+	}
+}
+
+// put emits one value.
+type put func(d *prometheus.Desc, v float64, labels ...string)
+
+func (m *metrics) indexed(counter, gauge put) {
 	s := m.d.index.Stats()
 	gauge(m.segments, float64(s.Segments))
 	gauge(m.segmentBytes, float64(s.Bytes))
@@ -104,9 +120,6 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(m.searches, float64(s.Searches))
 	counter(m.setAside, float64(s.SetAside))
 }
-
-// put emits one value.
-type put func(d *prometheus.Desc, v float64, labels ...string)
 
 func (m *metrics) capture(counter, gauge put) {
 	if m.d.agent == nil {

@@ -21,7 +21,20 @@ import (
 func startProcess(t *testing.T, args ...string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := exec.Command("shiplog", append(args, "--listen", "127.0.0.1:0")...)
-	cmd.Stderr = os.Stderr
+	line := startCommand(t, cmd)
+	url, ok := strings.CutPrefix(line, "listening on ")
+	if !ok {
+		t.Fatalf("first line = %q, want listening on http://...", line)
+	}
+	return cmd, url
+}
+
+// startCommand starts cmd, which is killed with the test, and returns the first line that it prints.
+func startCommand(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	if cmd.Stderr == nil {
+		cmd.Stderr = os.Stderr
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -34,11 +47,10 @@ func startProcess(t *testing.T, args ...string) (*exec.Cmd, string) {
 		_ = cmd.Wait()
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
-	url, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
-	if err != nil || !ok {
-		t.Fatalf("first line = %q, %v; want listening on http://...", line, err)
+	if err != nil {
+		t.Fatalf("first line = %q, %v", line, err)
 	}
-	return cmd, url
+	return strings.TrimSpace(line)
 }
 
 // ledger is what was acknowledged to the clients of a server that is killed.

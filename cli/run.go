@@ -11,17 +11,19 @@ import (
 	"shiplog/format"
 )
 
-func (p *Program) runCommand() *cobra.Command {
-	d := &daemon{}
-	var c captureFlags
+func (p *Program) runCommand() daemonCommand {
+	d := p.newDaemon()
+	c := &d.capture
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Capture what the engines do and serve it, in one process",
 		Long: `Capture what Docker and Incus do and serve it over HTTP. It works with no engine too, and
 finds one that appears later. The first start makes the account admin and prints its password once.`,
-		Args: cobra.NoArgs,
+		Args:        cobra.NoArgs,
+		Annotations: map[string]string{wholeFile: again},
+		PreRunE:     d.prepare(p),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d.log = p.logger()
+			defer d.begin(cmd.Context(), p)()
 			if err := c.openWriter(d); err != nil {
 				return err
 			}
@@ -46,7 +48,7 @@ finds one that appears later. The first start makes the account admin and prints
 	cmd.Flags().StringVar(&d.indexDir, "index", "", "`directory` of the index, or none; default DATA/index")
 	c.add(cmd, p)
 	cmd.Flags().SortFlags = false
-	return cmd
+	return daemonCommand{cmd, d}
 }
 
 // captureFlags are the flags of what captures: run and agent.
@@ -78,7 +80,7 @@ func (c *captureFlags) openAgent(d *daemon) error {
 	if err != nil {
 		return err
 	}
-	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: c.docker, Incus: c.incus, Delay: d.timings.delayed, Logger: d.log})
+	d.agent = agent.New(agent.Options{Writer: d.writer, Log: log, Host: hostname(), Docker: c.docker, Incus: c.incus, Delay: d.timings.delayed, Changed: d.service.change, Logger: d.log})
 	return nil
 }
 

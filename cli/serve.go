@@ -12,8 +12,8 @@ import (
 	"shiplog/format"
 )
 
-func (p *Program) serveCommand() *cobra.Command {
-	d := &daemon{}
+func (p *Program) serveCommand() daemonCommand {
+	d := p.newDaemon()
 	var socket string
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -23,13 +23,20 @@ func (p *Program) serveCommand() *cobra.Command {
 With an agent (shiplog agent, or run) it does all that run does: it reads the files, and writes and asks for
 containers over the agent's socket. The agent may stop and start again meanwhile; what needs it answers 503
 until it is back. There is an agent when one listens on DATA/agent.sock at the start, or when --agent names
-a socket, then also when nobody listens on it yet. Name it where both start by themselves.
+a socket, then also when nobody listens on it yet and there is no log: the agent makes it. Name it where both
+start by themselves.
+
+What the server itself keeps is in the directory --state: accounts, keys, exports and the index. A server that
+runs as a user of its own gets one of its own, and needs no right to write in DATA. The account commands
+work on it too: shiplog user add --data STATE NAME.
 
 Without an agent the server is read-only: requests that write answer 405, and nothing changes in DATA but
-the index; accounts that are not there are made for this run only.`,
-		Args: cobra.NoArgs,
+the index; without --state, accounts that are not there are made for this run only.`,
+		Args:        cobra.NoArgs,
+		Annotations: map[string]string{wholeFile: again},
+		PreRunE:     d.prepare(p),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d.log = p.logger()
+			defer d.begin(cmd.Context(), p)()
 			own, err := d.attach(cmd.Context(), socket)
 			if own != "" {
 				defer os.RemoveAll(own)
@@ -42,30 +49,37 @@ the index; accounts that are not there are made for this run only.`,
 	}
 	p.dataFlag(cmd, &d.dir)
 	d.flags(cmd)
-	cmd.Flags().StringVar(&d.indexDir, "index", "", "`directory` of the index, or none; default DATA/index, in memory where that cannot be written")
+	cmd.Flags().StringVar(&d.state, "state", "", "`directory` of what the server itself keeps: accounts, keys, exports, and the index without --index; default DATA")
+	cmd.Flags().StringVar(&d.indexDir, "index", "", "`directory` of the index, or none; default STATE/index, in memory where that cannot be written")
 	cmd.Flags().StringVar(&socket, "agent", "", "`socket` of the agent, or none; default DATA/agent.sock when an agent is there at the start")
 	cmd.Flags().SortFlags = false
-	return cmd
+	return daemonCommand{cmd, d}
 }
 
 // attach opens what serve works on. own is a directory for the accounts of this process alone, to be
 // removed at its end; empty when it needs none.
 func (d *daemon) attach(ctx context.Context, socket string) (own string, err error) {
-	if _, err := openLog(d.dir); err != nil {
+	d.findAgent(ctx, socket)
+	open := openLog
+	if d.remote != nil {
+		open = format.AwaitLog
+	}
+	log, err := open(d.dir)
+	if err != nil {
 		return "", err
 	}
-	d.findAgent(ctx, socket)
+	d.logDir = log.Dir()
 	switch d.indexDir {
 	case "":
-		d.indexDir = filepath.Join(d.dir, "index")
+		d.indexDir = filepath.Join(d.stateDir(), "index")
 	case "none":
 		d.indexDir = ""
 	}
 	if err := d.openIndex(false); err != nil {
 		return "", err
 	}
-	if _, err := os.Stat(filepath.Join(d.dir, "accounts.json")); err == nil || d.remote != nil {
-		d.accounts, err = openAccounts(d.dir)
+	if _, err := os.Stat(filepath.Join(d.dir, "accounts.json")); err == nil || d.remote != nil || d.state != "" {
+		d.accounts, err = openAccounts(d.stateDir())
 		return "", err
 	}
 	if own, err = os.MkdirTemp("", "shiplog-serve-"); err != nil {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -32,10 +31,10 @@ var setups = map[string]func(t *testing.T, dir string) *server{
 }
 
 // startAgent runs shiplog agent as a value until its socket is there; stop ends it and returns its exit status.
-func startAgent(t *testing.T, dir string) (stop func() int) {
+func startAgent(t *testing.T, dir string, more ...string) (stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &Program{Args: []string{"agent", "--data", dir, "--docker", "none", "--incus", "none"}, Env: func(string) string { return "" },
+	p := &Program{Args: append([]string{"agent", "--data", dir, "--docker", "none", "--incus", "none"}, more...), Env: func(string) string { return "" },
 		Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard}
 	ended := make(chan int, 1)
 	go func() { ended <- p.Run(ctx) }()
@@ -75,13 +74,40 @@ func TestOnlyOneProcessWorksOnExports(t *testing.T) {
 	run := startServer(t, "run", "--data", dir, "--docker", "none", "--incus", "none")
 	waitFor(t, filepath.Join(dir, "agent.sock"))
 	beside := startServer(t, "serve", "--data", dir)
+	token := strings.TrimSpace(must(t, "", "token", "add", "--data", dir, "--user", "admin", "--scope", "user:admin"))
+	order := func(s *server) int {
+		req, err := http.NewRequest(http.MethodPost, s.url+"/api/v1/user/exportlogs", strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := s.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	if status := order(beside); status != http.StatusServiceUnavailable {
+		t.Errorf("an export of the second server = %d, want 503", status)
+	}
+	if status := order(run); status != http.StatusCreated {
+		t.Errorf("an export of the first server = %d, want 201", status)
+	}
+	run.stop()
+	startAgent(t, dir)
+	for end := time.Now().Add(20 * time.Second); order(beside) != http.StatusCreated; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the second server takes no exports after the first has ended: %s", beside.stderr)
+		}
+	}
 	if beside.stop(); !strings.Contains(beside.stderr.String(), off) {
 		t.Errorf("serve beside run says %q, want %q", beside.stderr, off)
 	}
-	if run.stop(); strings.Contains(run.stderr.String(), off) {
+	if strings.Contains(run.stderr.String(), off) {
 		t.Errorf("run says %q, want no word of exports", run.stderr)
 	}
-	startAgent(t, dir)
 	alone := startServer(t, "serve", "--data", dir)
 	if alone.stop(); strings.Contains(alone.stderr.String(), off) {
 		t.Errorf("serve beside agent says %q, want no word of exports", alone.stderr)
@@ -93,20 +119,8 @@ func agentProcess(t *testing.T, dir string) *exec.Cmd {
 	t.Helper()
 	_ = os.Remove(filepath.Join(dir, "agent.sock")) // that of a killed one
 	cmd := exec.Command("shiplog", "agent", "--data", dir, "--docker", "none", "--incus", "none")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || !strings.HasPrefix(line, "capturing into "+dir) {
-		t.Fatalf("first line = %q, %v; want capturing into %s", line, err, dir)
+	if line := startCommand(t, cmd); !strings.HasPrefix(line, "capturing into "+dir) {
+		t.Fatalf("first line = %q, want capturing into %s", line, dir)
 	}
 	waitFor(t, filepath.Join(dir, "agent.sock"))
 	return cmd
@@ -193,4 +207,25 @@ func TestKillOneOfTwoLosesNothingAcknowledged(t *testing.T) {
 			l.check(t, dir)
 		})
 	}
+}
+
+func TestServeStartsBeforeThereIsALog(t *testing.T) {
+	dir, state := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	if _, errs, status := shiplog(t, "", "serve", "--data", dir, "--listen", "127.0.0.1:0"); status != exitFailed || !strings.Contains(errs, "no such file") {
+		t.Errorf("serve without an agent and without a log = exit %d, %s; want exit 1, no such file", status, errs)
+	}
+	must(t, "secret\n", "user", "add", "--data", state, "--admin", "admin")
+	s := startServer(t, "serve", "--data", dir, "--state", state, "--agent", filepath.Join(dir, "agent.sock"))
+	s.want(t, "GET", "/readyz", "", 503, "there is no log in "+dir+" yet")
+	s.want(t, "POST", v2+"/login", "username=admin&password=secret", 200)
+	s.want(t, "GET", v2+"/log", "", 200, "[]")
+	s.want(t, "DELETE", v2+"/log", "", 503, "agent is not reachable")
+	if _, err := os.Stat(dir); err == nil {
+		t.Errorf("serve made %s, which is its agent's to make", dir)
+	}
+	startAgent(t, dir)
+	must(t, "", "record", "--data", dir, "--category", "test", "--message", "first")
+	s.want(t, "GET", "/readyz", "", 200)
+	s.want(t, "GET", v2+"/log", "", 200, "first")
+	s.want(t, "DELETE", v2+"/log", "", 200)
 }

@@ -17,6 +17,10 @@ type stage struct {
 	name string
 	run  func(context.Context) error // blocks until its context ends
 	then func() error                // nil, or what follows when run has returned
+
+	// alive returns nil when the loop of run has answered, and an error that says what does not when ctx ends
+	// before; nil: there is no loop that could be asked. It is called while run runs, once at a time.
+	alive func(ctx context.Context) error
 }
 
 // runStages runs all stages until ctx ends or one fails, then stops them one after the other in the order

@@ -20,12 +20,12 @@ func parts(notes *[]string, names ...string) []stage {
 	}
 	var all []stage
 	for _, name := range names {
-		all = append(all, stage{name, func(ctx context.Context) error {
+		all = append(all, stage{name: name, run: func(ctx context.Context) error {
 			<-ctx.Done()
 			time.Sleep(time.Second)
 			note(name)
 			return ctx.Err()
-		}, func() error {
+		}, then: func() error {
 			note(name + " closed")
 			return nil
 		}})
@@ -53,10 +53,10 @@ func TestStagesStopWhenOneFails(t *testing.T) {
 		var notes []string
 		all := parts(&notes, "agent", "server")
 		broken := errors.New("broken")
-		all = append(all, stage{"index", func(context.Context) error {
+		all = append(all, stage{name: "index", run: func(context.Context) error {
 			time.Sleep(time.Minute)
 			return broken
-		}, nil})
+		}})
 		err := runStages(context.Background(), all, stopLimit)
 		if !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "index: ") {
 			t.Errorf("runStages = %v, want index: broken", err)
@@ -71,10 +71,10 @@ func TestStagesStopInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		release := make(chan struct{})
-		stuck := stage{"stuck", func(context.Context) error {
+		stuck := stage{name: "stuck", run: func(context.Context) error {
 			<-release
 			return nil
-		}, nil}
+		}}
 		cancel()
 		begin := time.Now()
 		if err := runStages(ctx, []stage{stuck}, stopLimit); err == nil || time.Since(begin) != stopLimit {

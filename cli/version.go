@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -33,14 +34,25 @@ func (p *Program) versionCommand() *cobra.Command {
 	return cmd
 }
 
-// buildVersion is what the Go tool recorded: the module's version (devel from a checkout) and the commit,
-// with + when files were changed; "unknown" where it recorded none.
-func buildVersion() (version, revision string) {
-	version, revision = "devel", "unknown"
+// What a release is built with: go build -ldflags "-X shiplog/cli.version=1.2.0 -X shiplog/cli.revision=...". They are
+// variables because the linker can set nothing else; nothing assigns to them.
+var version, revision string
+
+// buildVersion is what the linker was told, else what the Go tool recorded: the module's version (devel from a
+// checkout) and the commit, with + when files were changed; "unknown" where it recorded none.
+func buildVersion() (string, string) {
+	if version != "" {
+		return version, cmp.Or(revision, "unknown")
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return version, revision
+		return "devel", "unknown"
 	}
+	return recordedVersion(info)
+}
+
+func recordedVersion(info *debug.BuildInfo) (version, revision string) {
+	version, revision = "devel", "unknown"
 	if v := info.Main.Version; v != "" && v != "(devel)" {
 		version = v
 	}

@@ -23,16 +23,20 @@ func (w *Writer) commit() {
 		if len(reqs) == 0 {
 			return
 		}
-		batches := make([]*batch, len(reqs))
-		for i, q := range reqs {
-			batches[i] = q.batch
+		var batches []*batch
+		for _, q := range reqs {
+			if q.batch.bytes > 0 { // that of Alive is empty
+				batches = append(batches, q.batch)
+			}
 		}
-		w.mu.Lock()
-		err := w.put(batches...)
-		if err == nil {
-			err = w.syncTo(w.seq)
+		var err error
+		if len(batches) > 0 {
+			w.mu.Lock()
+			if err = w.put(batches...); err == nil {
+				err = w.syncTo(w.seq)
+			}
+			w.mu.Unlock()
 		}
-		w.mu.Unlock()
 		for _, q := range reqs {
 			q.err = err
 			close(q.done)

@@ -66,6 +66,14 @@ func OpenLog(dir string) (*Log, error) {
 	return l, nil
 }
 
+// AwaitLog is OpenLog of a data directory that need not be there yet: until a writer makes it, its log is empty.
+func AwaitLog(dir string) (*Log, error) {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return &Log{dir: filepath.Join(dir, "log"), orders: map[string]*order{}}, nil
+	}
+	return OpenLog(dir)
+}
+
 // Dir is the folder the segments are in.
 func (l *Log) Dir() string { return l.dir }
 

@@ -29,6 +29,7 @@ type WriterStats struct {
 	Reason            string        // why the state is not ok
 	Refused           uint64        // records refused in the states full and read-only
 	LastSeq, LastEseq uint64
+	DurableSeq        uint64 // newest record that is safe on disk
 }
 
 // The states of a writer. It leaves the last two by itself once a write succeeds again.

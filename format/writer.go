@@ -22,6 +22,7 @@ type Writer struct {
 	dirty     chan struct{}  // one slot: something waits for a sync
 	grown     chan struct{}  // one slot: durable or the active segment changed
 	sealed    chan struct{}  // one slot: the active segment is another one
+	asked     chan struct{}  // no slot: Run answers Alive by receiving
 	committer sync.WaitGroup // of the goroutine that commits, if there is one
 
 	qmu        sync.Mutex
@@ -64,7 +65,7 @@ type request struct {
 // when the newest segment was written by a newer program, ErrReadOnly or ErrFull when the directory cannot
 // even be locked. On a disk that is full Open succeeds and appending fails with ErrFull.
 func Open(dir string, o Options) (*Writer, error) {
-	w := &Writer{dir: filepath.Join(dir, "log"), opts: o.withDefaults(), dirty: make(chan struct{}, 1),
+	w := &Writer{dir: filepath.Join(dir, "log"), opts: o.withDefaults(), dirty: make(chan struct{}, 1), asked: make(chan struct{}),
 		grown: make(chan struct{}, 1), sealed: make(chan struct{}, 1)}
 	w.turn.L = &w.mu
 	w.disk = w.opts.disk
@@ -113,17 +114,9 @@ func (w *Writer) Append(ctx context.Context, recs ...*Record) error {
 		return err
 	}
 	q := &request{batch: b, done: make(chan struct{})}
-	w.qmu.Lock()
-	if w.closed {
-		w.qmu.Unlock()
+	if !w.enqueue(q) {
 		return errClosed
 	}
-	w.queue = append(w.queue, q)
-	if !w.committing {
-		w.committing = true
-		w.committer.Go(w.commit)
-	}
-	w.qmu.Unlock()
 	select {
 	case <-q.done:
 	case <-ctx.Done():
@@ -141,6 +134,21 @@ func (w *Writer) Append(ctx context.Context, recs ...*Record) error {
 	}
 	b.giveBack(recs)
 	return nil
+}
+
+// enqueue hands q to the goroutine that commits, and starts one when there is none; false when the writer is closed.
+func (w *Writer) enqueue(q *request) bool {
+	w.qmu.Lock()
+	defer w.qmu.Unlock()
+	if w.closed {
+		return false
+	}
+	w.queue = append(w.queue, q)
+	if !w.committing {
+		w.committing = true
+		w.committer.Go(w.commit)
+	}
+	return true
 }
 
 // Write does as Append but returns when the records are written: kill -9 does not lose them, a power cut within
@@ -178,14 +186,12 @@ func (w *Writer) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-w.asked:
+			continue
 		case <-w.dirty:
 		}
-		t := time.NewTimer(w.opts.SyncEvery)
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if !w.pause(ctx) {
 			return nil // Close syncs
-		case <-t.C:
 		}
 		w.mu.Lock()
 		if w.health.state == stateClosed {
@@ -200,6 +206,21 @@ func (w *Writer) Run(ctx context.Context) error {
 			w.ring()
 		}
 		w.mu.Unlock()
+	}
+}
+
+// pause waits for Options.SyncEvery; false when ctx ends before.
+func (w *Writer) pause(ctx context.Context) bool {
+	t := time.NewTimer(w.opts.SyncEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-w.asked:
+		case <-t.C:
+			return true
+		}
 	}
 }
 
@@ -304,5 +325,6 @@ func (w *Writer) Stats() WriterStats {
 	defer w.mu.Unlock()
 	s := w.stats
 	s.State, s.Reason, s.LastSeq, s.LastEseq = w.health.name(), w.health.reason, w.seq, w.eseq
+	s.DurableSeq = w.synced
 	return s
 }

@@ -2,7 +2,6 @@ package httpd
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -25,7 +24,7 @@ func (a aos) list(w http.ResponseWriter, r *request, t Token) error {
 	if err != nil {
 		return err
 	}
-	query, err := a.query(r.Context(), r.query, t)
+	query, err := a.query(r, t)
 	if err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ func journalPage(p params) (limit, offset int, err error) {
 
 // count answers GET journal/count.
 func (a aos) count(w http.ResponseWriter, r *request, t Token) error {
-	query, err := a.query(r.Context(), r.query, t)
+	query, err := a.query(r, t)
 	if err != nil {
 		return err
 	}
@@ -112,7 +111,7 @@ func (a aos) entry(w http.ResponseWriter, r *request, t Token) error {
 	if err != nil || id == 0 {
 		return missing
 	}
-	query := index.Query{After: id - 1, Before: id + 1, Facets: a.visible(t), Limit: 1}
+	query := index.Query{After: id - 1, Before: id + 1, Facets: visible(r.settings, t), Limit: 1}
 	page, err := a.s.opts.Index.Search(r.Context(), query)
 	if err != nil {
 		return fmt.Errorf("read journal entry %d: %w", id, err)
@@ -125,23 +124,23 @@ func (a aos) entry(w http.ResponseWriter, r *request, t Token) error {
 	}{journalRowOf(&page.Hits[0].Fields)})
 }
 
-// query is the query string as t may ask it.
-func (a aos) query(ctx context.Context, p params, t Token) (index.Query, error) {
-	f, err := parseJournalFilter(p)
+// query is the query string of r as t may ask it.
+func (a aos) query(r *request, t Token) (index.Query, error) {
+	f, err := parseJournalFilter(r.query)
 	if err != nil {
 		return index.Query{}, err
 	}
-	f.who(a.visible(t))
-	return a.narrow(ctx, f)
+	f.who(visible(r.settings, t))
+	return a.narrow(r.Context(), r.settings, f)
 }
 
 // visible tells which records t may see: an administrator's all, others those of their project.
-func (a aos) visible(t Token) func(*index.Facets) bool {
+func visible(set *settings, t Token) func(*index.Facets) bool {
 	if t.may() {
 		return nil
 	}
-	project := a.s.projectOf(t.Project)
-	return func(f *index.Facets) bool { return a.s.projectOf(f.Project) == project }
+	project := set.projectOf(t.Project)
+	return func(f *index.Facets) bool { return set.projectOf(f.Project) == project }
 }
 
 // clip keeps what is repeated of a request short.

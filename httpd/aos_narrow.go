@@ -13,7 +13,7 @@ import (
 
 // narrow makes the query. What the index has columns for narrows first, what is a facet is asked of facets, and
 // only the rest of the lines.
-func (a aos) narrow(ctx context.Context, j *journalFilter) (index.Query, error) {
+func (a aos) narrow(ctx context.Context, set *settings, j *journalFilter) (index.Query, error) {
 	n := &journalNarrowing{index: a.s.opts.Index}
 	n.facet(j.rights)
 	for i := range j.conditions {
@@ -21,9 +21,9 @@ func (a aos) narrow(ctx context.Context, j *journalFilter) (index.Query, error) 
 			return n.query, err
 		}
 	}
-	project := func(f *index.Facets) bool { return a.s.projectOf(f.Project) == j.project }
+	project := func(f *index.Facets) bool { return set.projectOf(f.Project) == j.project }
 	domain := func(f *index.Facets) bool { return f.ActorHome == j.domain }
-	if err := n.owner(ctx, "project", j.project, project, func(f *format.Fields) bool { return a.s.projectOf(f.Project.String()) == j.project }); err != nil {
+	if err := n.owner(ctx, "project", j.project, project, func(f *format.Fields) bool { return set.projectOf(f.Project.String()) == j.project }); err != nil {
 		return n.query, err
 	}
 	if err := n.owner(ctx, "domain", j.domain, domain, func(f *format.Fields) bool { return f.ActorDomain.Is(j.domain) }); err != nil {

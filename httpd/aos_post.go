@@ -28,7 +28,7 @@ func (a aos) post(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.mayName(t, rec); err != nil {
+	if err := mayName(r.settings, t, rec); err != nil {
 		return err
 	}
 	whole := *rec
@@ -62,9 +62,9 @@ func wantJSON(contentType string) error {
 }
 
 // mayName refuses to write in the name of others, or into another project, without the role for it.
-func (a aos) mayName(t Token, rec *format.Record) error {
+func mayName(set *settings, t Token, rec *format.Record) error {
 	own := rec.Actor.ID == t.UserID && rec.Actor.Name == t.User && rec.Actor.Domain == t.DomainID &&
-		a.s.projectOf(rec.Project) == a.s.projectOf(t.Project)
+		set.projectOf(rec.Project) == set.projectOf(t.Project)
 	if !own && !t.may(roleService) {
 		return failf(http.StatusForbidden, forbiddenText)
 	}

@@ -105,7 +105,7 @@ type caseRun struct {
 }
 
 func runCase(t *testing.T, c contractCase, split bool) {
-	run := &caseRun{box: newBoxIn(t, split, c.Fixture, settings(t, c.Config)), kept: map[string]string{}}
+	run := &caseRun{box: newBoxIn(t, split, c.Fixture, caseSettings(t, c.Config)), kept: map[string]string{}}
 	if slices.ContainsFunc(c.Steps, func(s struct {
 		Request caseRequest
 		Expect  caseExpect
@@ -126,8 +126,8 @@ func runCase(t *testing.T, c contractCase, split bool) {
 	}
 }
 
-// settings turns a case's config into options.
-func settings(t *testing.T, config map[string]any) func(*Options) {
+// caseSettings turns a case's config into options.
+func caseSettings(t *testing.T, config map[string]any) func(*Options) {
 	var set []func(*Options)
 	for name, value := range config {
 		text, _ := value.(string)

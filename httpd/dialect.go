@@ -34,6 +34,8 @@ type request struct {
 	query params
 	body  []byte
 	vars  []string // decoded values of the route's {} parts, in order; segments of a {...} joined by slashes
+
+	settings *settings // of this request, whatever is applied meanwhile
 }
 
 // sortDialects puts the longest prefix first.

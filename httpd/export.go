@@ -29,47 +29,53 @@ type exporter struct {
 	append func(context.Context, ...*format.Record) error
 	logger *slog.Logger
 	now    func() time.Time
-	delay  time.Duration // before the first retry; doubles
 	quay   quay
-	calls  *callbackClient
-	mail   *mailer // nil: e-mails are off
 	bell   chan struct{}
+
+	settings func() *settings // those of now
 
 	refusals *rate.Limiter // of records
 	once     sync.Once
 	wg       sync.WaitGroup
+
+	claim exportClaim
 
 	mu       sync.Mutex            // never held across IO
 	jobs     map[string]*exportJob // guarded by mu; by id
 	reserved map[string]int        // guarded by mu; places of jobs that are being queued, by owner
 }
 
-// newExporter reads the jobs that an earlier process left. It returns nil when there is nothing to export with.
+// newExporter reads the jobs that an earlier process left, when they are this one's. It returns nil when there is
+// nothing to export with.
 func newExporter(s *Server) (*exporter, error) {
 	o := &s.opts
 	if o.Exports == "" || o.Append == nil {
 		return nil, nil
 	}
-	guard, err := newCallbackGuard(o.ExportAllowedHosts, s.limits.resolver)
-	if err != nil {
-		return nil, err
-	}
-	x := &exporter{store: exportStore{o.Exports, o.Logger}, index: o.Index, append: o.Append, logger: o.Logger, now: o.Now, delay: o.ExportRetryDelay,
-		quay: quay{s}, calls: newCallbackClient(guard, "shiplog/"+orDefault(o.Version, "unknown"), s.limits.callback),
+	x := &exporter{store: exportStore{o.Exports, o.Logger}, index: o.Index, append: o.Append, logger: o.Logger, now: o.Now,
+		quay: quay{s}, settings: s.settings.Load,
 		bell: make(chan struct{}, 1), refusals: newRefusals(), jobs: map[string]*exportJob{}, reserved: map[string]int{}}
-	if o.SMTP != nil {
-		if x.mail, err = newMailer(*o.SMTP, s.limits.mail); err != nil {
-			return nil, err
-		}
+	x.claim.ask = o.ClaimExports
+	if x.claim.ask == nil {
+		x.claim.held.Store(true)
+		return x, x.restore()
 	}
+	_ = x.mine() // what fails is logged, and tried again
+	return x, nil
+}
+
+// restore reads the jobs of the store.
+func (x *exporter) restore() error {
 	jobs, err := x.store.load()
 	if err != nil {
-		return nil, err
+		return err
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	for _, j := range jobs {
 		x.jobs[j.ID] = j
 	}
-	return x, nil
+	return nil
 }
 
 // start begins the work, until ctx ends.
@@ -86,7 +92,11 @@ func (x *exporter) stop() {
 	}
 }
 
+// ring wakes the worker.
 func (x *exporter) ring() {
+	if x == nil {
+		return
+	}
 	select {
 	case x.bell <- struct{}{}:
 	default: // it rings already

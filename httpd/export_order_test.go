@@ -11,7 +11,7 @@ func TestExportFilesAreWrittenBeforeAnybodyIsTold(t *testing.T) {
 	telling := &exportJob{ID: "telling", State: exportNotifying, Ended: now.Add(-time.Hour / 2), Callback: told}
 	written := &exportJob{ID: "written", State: exportQueued, Next: now.Add(-time.Second)}
 	later := &exportJob{ID: "later", State: exportQueued, Next: now.Add(time.Minute)}
-	x := &exporter{now: func() time.Time { return now }, delay: time.Hour, jobs: map[string]*exportJob{}}
+	x := &exporter{now: func() time.Time { return now }, settings: func() *settings { return &settings{Settings: Settings{ExportRetryDelay: time.Hour}} }, jobs: map[string]*exportJob{}}
 	for _, step := range []struct {
 		add  *exportJob
 		want string // "": nothing is due

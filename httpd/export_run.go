@@ -11,6 +11,10 @@ import (
 // run gets the jobs done until ctx ends.
 func (x *exporter) run(ctx context.Context) {
 	for ctx.Err() == nil {
+		if !x.claim.held.Load() {
+			x.await(ctx)
+			continue
+		}
 		j, wait := x.next()
 		if j != nil {
 			x.step(ctx, j)
@@ -60,7 +64,10 @@ func (x *exporter) next() (*exportJob, time.Duration) {
 }
 
 // longest is the longest wait between two tries.
-func (x *exporter) longest() time.Duration { return x.delay << (exportRetries - 1) }
+func (x *exporter) longest() time.Duration { return x.delay() << (exportRetries - 1) }
+
+// delay is before the first retry; it doubles.
+func (x *exporter) delay() time.Duration { return x.settings().ExportRetryDelay }
 
 // change changes a job of the table and returns it as it is then. Only the worker calls it; a download may look
 // at the job meanwhile.
@@ -115,7 +122,7 @@ func (x *exporter) write(ctx context.Context, j *exportJob) {
 		x.keep(j, func(j *exportJob) { j.State, j.Result, j.Ended = exportNotifying, exportFailed, now })
 		x.record(ctx, job.audit(format.OutcomeFailure, "the file could not be written"))
 	default:
-		wait := x.delay << (job.Attempts - 1)
+		wait := x.delay() << (job.Attempts - 1)
 		x.logger.Warn("export failed", "job", job.ID, "tries", job.Attempts, "retry", wait, "err", err)
 		x.keep(j, func(j *exportJob) { j.Next = now.Add(wait) })
 	}
@@ -141,7 +148,7 @@ func (x *exporter) tell(ctx context.Context, j *exportJob, d *delivery, what str
 		x.logger.Error("export message given up", "job", job.ID, "by", what, "tries", tries, "err", withoutURL(err))
 		x.keep(j, func(*exportJob) { d.GaveUp = true })
 	default:
-		wait := x.delay << (tries - 1)
+		wait := x.delay() << (tries - 1)
 		x.logger.Warn("export message failed", "job", job.ID, "by", what, "tries", tries, "retry", wait, "err", withoutURL(err))
 		x.keep(j, func(*exportJob) { d.Next = now.Add(wait) })
 	}
@@ -160,15 +167,16 @@ func (x *exporter) call(ctx context.Context, j *exportJob) error {
 	if err != nil {
 		return err
 	}
-	return x.calls.post(ctx, j.Callback.To, body)
+	return x.settings().calls.post(ctx, j.Callback.To, body)
 }
 
 func (x *exporter) post(ctx context.Context, j *exportJob) error {
-	if x.mail == nil {
+	mail := x.settings().mail
+	if mail == nil {
 		return errNoMailer // the job is from a time when there was one
 	}
 	subject, body := j.letter()
-	return x.mail.send(ctx, j.Mail.To, subject, body)
+	return mail.send(ctx, j.Mail.To, subject, body)
 }
 
 // finish ends a job of which everything was told, or given up.

@@ -20,10 +20,12 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, dialects []*dialect) {
 	d := dialectOf(dialects, r.URL.Path)
 	out := &answer{ResponseWriter: w, patience: s.limits.write}
-	done := s.metrics.began(d.name, r.Method)
+	w.Header().Set(requestID, requestIDOf(r))
 	if d.begin != nil {
 		d.begin(w.Header(), r)
 	}
+	out.id = w.Header().Get(requestID)
+	done := s.metrics.began(d.name, r.Method, out.id)
 	defer func() {
 		if p := recover(); p != nil {
 			s.recovered(p, d, out, r)
@@ -50,7 +52,8 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 	if r.ContentLength > s.limits.body {
 		return failf(http.StatusRequestEntityTooLarge, "Body is larger than %d bytes", s.limits.body)
 	}
-	if err := s.guard.check(r); err != nil {
+	set := s.settings.Load() // once: an answer is of one set
+	if err := set.guard.check(r); err != nil {
 		return err
 	}
 	rt, vars, err := d.find(r.Method, r.URL.EscapedPath())
@@ -66,7 +69,7 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 		defer cancel()
 		r = r.WithContext(ctx)
 	}
-	return rt.handler(w, &request{Request: r, query: params(r.URL.RawQuery), vars: vars, body: body})
+	return rt.handler(w, &request{Request: r, query: params(r.URL.RawQuery), vars: vars, body: body, settings: set})
 }
 
 // readBody reads the body of r to its end before anything is done about r: nobody may hold an answer back with
@@ -93,7 +96,7 @@ func (s *Server) fail(w *answer, r *http.Request, d *dialect, err error) {
 	e := asStatus(err)
 	s.metrics.refused(r, err, e.status)
 	if e.status == http.StatusInternalServerError {
-		s.opts.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+		s.opts.Logger.Error("request failed", "request_id", w.id, "method", r.Method, "path", r.URL.Path, "err", err)
 	}
 	if w.status != 0 {
 		w.aborted = true
@@ -114,7 +117,7 @@ func (s *Server) recovered(p any, d *dialect, w *answer, r *http.Request) {
 		w.aborted = true
 		return
 	}
-	s.opts.Logger.Error("panic", "method", r.Method, "path", r.URL.Path, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
+	s.opts.Logger.Error("panic", "request_id", w.id, "method", r.Method, "path", r.URL.Path, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
 	if w.status != 0 {
 		w.aborted = true
 		return
@@ -126,6 +129,7 @@ func (s *Server) recovered(p any, d *dialect, w *answer, r *http.Request) {
 type answer struct {
 	http.ResponseWriter
 	patience time.Duration // for one piece
+	id       string        // of the request, also in the header of the answer
 	status   int
 	aborted  bool
 	slow     bool // of a route that may take as long as it has to

@@ -2,8 +2,6 @@ package httpd
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -12,9 +10,6 @@ import (
 
 	"shiplog/index"
 )
-
-// requestID is the header that names an answer; the vendor's SDK reports it with an error.
-const requestID = "X-Request-Id"
 
 // hss is the "Querying Container Image Operation Logs" API of Huawei Cloud's Host Security Service.
 type hss struct{ s *Server }
@@ -27,12 +22,8 @@ func hssDialects(s *Server) []*dialect {
 	}}}
 }
 
-// beginHSS gives every answer a number of its own.
-func beginHSS(h http.Header, _ *http.Request) {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never fails
-	h.Set(requestID, hex.EncodeToString(id[:]))
-}
+// beginHSS gives every answer an id of its own, whatever the client sent: the vendor's are 32 hex digits.
+func beginHSS(h http.Header, _ *http.Request) { h.Set(requestID, newRequestID()) }
 
 // hssError is an answer of status 400 and above. The SDK takes code and text only when both are there.
 type hssError struct {
@@ -89,7 +80,7 @@ func (h hss) events(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	return h.page(w, r, f.query(func(named string) bool { return h.s.projectOf(named) == project }))
+	return h.page(w, r, f.query(func(named string) bool { return r.settings.projectOf(named) == project }))
 }
 
 // page counts and lists on one state of the log: up to the record that is the newest now.
@@ -141,7 +132,7 @@ func (h hss) caller(r *request) (project string, err error) {
 	switch {
 	case scheme == hssAlgorithm:
 		key, err := h.signer(r)
-		return h.s.projectOf(key.Project), err
+		return r.settings.projectOf(key.Project), err
 	case strings.HasPrefix(scheme, "SDK-"), strings.HasPrefix(scheme, "V11-"):
 		return "", refuseHSS("unsupported algorithm")
 	}
@@ -156,7 +147,7 @@ func (h hss) caller(r *request) (project string, err error) {
 	case !t.may(roleReader, roleWriter, roleService):
 		return "", failf(http.StatusForbidden, "The token has no role that may read")
 	}
-	return h.s.projectOf(t.Project), nil
+	return r.settings.projectOf(t.Project), nil
 }
 
 // refuseHSS says why a credential is not taken, in the gateway's words.

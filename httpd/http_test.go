@@ -268,7 +268,7 @@ func TestNewRefusesWhatItCannotServe(t *testing.T) {
 	if _, err := New(Options{Accounts: a}); err == nil {
 		t.Error("New without an index = nil")
 	}
-	if _, err := New(Options{Index: new(index.Index), Accounts: a, QNAPRootEventFormat: "v3"}); err == nil || !strings.Contains(err.Error(), "v3") {
+	if _, err := New(Options{Index: new(index.Index), Accounts: a, Settings: Settings{QNAPRootEventFormat: "v3"}}); err == nil || !strings.Contains(err.Error(), "v3") {
 		t.Errorf("New with event format v3 = %v, want an error that names it", err)
 	}
 }

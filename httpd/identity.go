@@ -43,9 +43,9 @@ func (t Token) may(roles ...string) bool {
 }
 
 // projectOf is the project of a record: the one it names, or the box's own.
-func (s *Server) projectOf(named string) string {
+func (s *settings) projectOf(named string) string {
 	if named == "" {
-		return s.opts.Project
+		return s.Project
 	}
 	return named
 }

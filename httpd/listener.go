@@ -1,8 +1,12 @@
 package httpd
 
 import (
+	"context"
+	"errors"
 	"net"
+	"os"
 	"sync"
+	"time"
 )
 
 // sendBuffer bounds what the kernel takes of an answer ahead of its client, in bytes. A blocked write goes on
@@ -10,8 +14,9 @@ import (
 const sendBuffer = 128 << 10
 
 // limitConnections lets at most n connections of ln be open at one time; more wait in the kernel's queue.
-func limitConnections(ln net.Listener, n int) net.Listener {
-	return &limitedListener{Listener: ln, slots: make(chan struct{}, n), done: make(chan struct{})}
+func limitConnections(ln net.Listener, n int) *limitedListener {
+	return &limitedListener{Listener: ln, slots: make(chan struct{}, n), done: make(chan struct{}),
+		asked: make(chan struct{}, 1), answered: make(chan struct{}, 1)}
 }
 
 type limitedListener struct {
@@ -19,23 +24,74 @@ type limitedListener struct {
 	slots chan struct{} // one token per open connection
 	done  chan struct{}
 	once  sync.Once
+
+	asked, answered chan struct{} // size 1 each: one question of alive at a time, which waits while Accept is woken
 }
 
+// Accept waits for a free place, then for a connection. It answers alive during both.
 func (l *limitedListener) Accept() (net.Conn, error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
+	for {
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.asked:
+			l.answer()
+			continue
+		case <-l.done:
+			return nil, net.ErrClosed
+		}
+		c, err := l.Listener.Accept()
+		if err == nil {
+			if t, ok := c.(*net.TCPConn); ok {
+				_ = t.SetWriteBuffer(sendBuffer) // only a hint
+			}
+			return &limitedConn{Conn: c, free: func() { <-l.slots }}, nil
+		}
 		<-l.slots
-		return nil, err
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, err
+		}
+		l.wake(time.Time{})
+		select {
+		case <-l.asked:
+			l.answer()
+		default: // answered while all places were taken
+		}
 	}
-	if t, ok := c.(*net.TCPConn); ok {
-		_ = t.SetWriteBuffer(sendBuffer) // only a hint
+}
+
+// wake makes Accept of the listener return at the time at; zero: not any more. False when it has no deadlines.
+func (l *limitedListener) wake(at time.Time) bool {
+	d, ok := l.Listener.(interface{ SetDeadline(time.Time) error })
+	return ok && d.SetDeadline(at) == nil
+}
+
+func (l *limitedListener) answer() {
+	select {
+	case l.answered <- struct{}{}:
+	default:
 	}
-	return &limitedConn{Conn: c, free: func() { <-l.slots }}, nil
+}
+
+// alive returns nil when Accept has answered, else the error of ctx at its end. A listener that is closed, or
+// has no deadlines, cannot be asked and counts as alive. One call at a time.
+func (l *limitedListener) alive(ctx context.Context) error {
+	select {
+	case <-l.answered: // too late for who asked before
+	default:
+	}
+	select {
+	case l.asked <- struct{}{}:
+	default: // the question of who gave up is still there
+	}
+	if !l.wake(time.Unix(1, 0)) {
+		return nil
+	}
+	select {
+	case <-l.answered:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (l *limitedListener) Close() error {

@@ -38,7 +38,7 @@ type metrics struct {
 //	shiplog_build_info{version,revision,goversion}        always 1
 //	go_*, process_*                                       the process
 //
-// and what Options.Collectors brings.
+// and what Options.Collectors brings. What Options.Gatherer has of another process is shown beside it.
 func newMetrics(s *Server) (*metrics, error) {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
@@ -72,7 +72,11 @@ func newMetrics(s *Server) (*metrics, error) {
 			return nil, err
 		}
 	}
-	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4,
+	var gatherer prometheus.Gatherer = m.registry
+	if s.opts.Gatherer != nil {
+		gatherer = prometheus.Gatherers{m.registry, s.opts.Gatherer}
+	}
+	m.handler = promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{MaxRequestsInFlight: 4,
 		ErrorHandling: promhttp.ContinueOnError, EnableOpenMetrics: true})
 	return m, nil
 }
@@ -81,15 +85,19 @@ func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
-// began counts a request; done, called once, counts its answer.
-func (m *metrics) began(dialect, method string) (done func(code int, slow bool)) {
+// began counts a request; done, called once, counts its answer. The newest id in a bucket of the histogram is shown
+// beside it as an exemplar, to scrapers that ask for OpenMetrics; it is 64 bytes of a client's choice at most.
+func (m *metrics) began(dialect, method, id string) (done func(code int, slow bool)) {
 	start := time.Now()
 	m.inFlight.Inc()
 	return func(code int, slow bool) {
 		m.inFlight.Dec()
 		m.requests.WithLabelValues(dialect, countedMethod(method), strconv.Itoa(code)).Inc()
 		if !slow {
-			m.duration.WithLabelValues(dialect).Observe(time.Since(start).Seconds())
+			took := time.Since(start).Seconds()
+			if o, ok := m.duration.WithLabelValues(dialect).(prometheus.ExemplarObserver); ok {
+				o.ObserveWithExemplar(took, prometheus.Labels{"request_id": id})
+			}
 		}
 	}
 }

@@ -15,14 +15,14 @@ type qnap struct {
 	s          *Server
 	prefix     string
 	start, end []string // names of the time parameters, the prefix's own first
-	v1Events   bool     // Category:User:JSON and `from`; else Category:User:Timestamp:JSON and `repository`
+	root       bool     // of the root prefix, whose form of event messages is a setting
 	v1Info     bool     // no tcpPort
 }
 
 // qnapDialects are the three prefixes under which the API was found in the wild.
 func qnapDialects(s *Server) []*dialect {
 	v1 := qnap{s: s, start: []string{"time_start", "start"}, end: []string{"time_end", "end"},
-		v1Events: s.opts.QNAPRootEventFormat == "v1", v1Info: true}
+		root: true, v1Info: true}
 	v2 := qnap{s: s, start: []string{"start", "time_start"}, end: []string{"end", "time_end"}}
 	return []*dialect{
 		v1.dialect("qnap-v1", "/api/v1"),
@@ -74,6 +74,12 @@ func (q qnap) session(handle func(http.ResponseWriter, *request, caller) error) 
 		}
 		return failf(http.StatusUnauthorized, "Unauthorized")
 	}
+}
+
+// v1Events tells which form event messages have: Category:User:JSON and `from`, or else
+// Category:User:Timestamp:JSON and `repository`.
+func (q qnap) v1Events(r *request) bool {
+	return q.root && r.settings.QNAPRootEventFormat == "v1"
 }
 
 // family is the engine a container type stands for: LXD and Incus run LXC containers and are reported so.

@@ -45,7 +45,7 @@ func (q qnap) events(w http.ResponseWriter, r *request, who caller) error {
 	for i := range page.Hits {
 		m := newEvent(&page.Hits[i].Fields)
 		if who.admin || m.user == "all" || m.user == who.name {
-			out.Messages = append(out.Messages, m.render(q.v1Events))
+			out.Messages = append(out.Messages, m.render(q.v1Events(r)))
 		}
 	}
 	q.s.degraded(w, page.Damaged)

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,28 +18,6 @@ import (
 const exportPath = "/exportedlogs"
 
 var errNoMailer = failf(http.StatusBadRequest, "E-mail callbacks are not configured")
-
-// checkExports sets the defaults of what concerns exports and refuses what cannot be.
-func (o *Options) checkExports() error {
-	o.ExportRetryDelay = orDefault(o.ExportRetryDelay, time.Minute)
-	if o.ExportRetryDelay < 0 || o.ExportRetryDelay > 24*time.Hour {
-		return fmt.Errorf("export retry delay %s must be between 0 and 24h", o.ExportRetryDelay)
-	}
-	switch o.QuayExportStatus = orDefault(o.QuayExportStatus, http.StatusCreated); o.QuayExportStatus {
-	case http.StatusCreated, http.StatusOK:
-	default:
-		return fmt.Errorf("export status %d must be 201 or 200", o.QuayExportStatus)
-	}
-	if o.PublicURL == "" {
-		return nil
-	}
-	u, err := url.Parse(o.PublicURL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("public URL %q must be like https://logs.example.com", o.PublicURL)
-	}
-	o.PublicURL = strings.TrimRight(u.String(), "/")
-	return nil
-}
 
 // export answers POST exportlogs: it queues a job.
 func (q quay) export(family string) handlerFunc {
@@ -55,6 +31,9 @@ func (q quay) export(family string) handlerFunc {
 		if err != nil && !missing {
 			return err
 		}
+		if !x.mine() {
+			return errNotMine()
+		}
 		j, err := q.exportJob(r, scope, t, missing)
 		if err != nil {
 			if e, ok := errors.AsType[*statusError](err); ok && !missing {
@@ -65,7 +44,7 @@ func (q quay) export(family string) handlerFunc {
 		if err := x.admit(r.Context(), r, j); err != nil {
 			return err
 		}
-		return writeCompact(w, q.s.opts.QuayExportStatus, struct {
+		return writeCompact(w, r.settings.QuayExportStatus, struct {
 			ExportID string `json:"export_id"`
 		}{j.ID})
 	}
@@ -79,13 +58,12 @@ func isNotFound(err error) bool {
 // exportJob makes the job that a request asks for. The checks come in the order of the registry's; missing
 // says that there is no such namespace.
 func (q quay) exportJob(r *request, scope quayScope, t Token, missing bool) (*exportJob, error) {
-	x := q.s.exports
 	body, err := parseExportBody(r.body)
 	if err != nil {
 		return nil, err
 	}
 	if body.callbackURL != "" {
-		if err := x.calls.guard.check(r.Context(), body.callbackURL); err != nil {
+		if err := r.settings.calls.guard.check(r.Context(), body.callbackURL); err != nil {
 			return nil, err
 		}
 	}
@@ -93,7 +71,7 @@ func (q quay) exportJob(r *request, scope quayScope, t Token, missing bool) (*ex
 		if body.callbackEmail, err = checkAddress(body.callbackEmail); err != nil {
 			return nil, err
 		}
-		if x.mail == nil {
+		if r.settings.mail == nil {
 			return nil, errNoMailer
 		}
 	}
@@ -105,7 +83,7 @@ func (q quay) exportJob(r *request, scope quayScope, t Token, missing bool) (*ex
 	if missing {
 		return nil, failf(http.StatusBadRequest, "Invalid export request")
 	}
-	base := q.s.opts.PublicURL
+	base := r.settings.PublicURL
 	if base == "" {
 		base = baseURL(r.Request, r.Host).String()
 	}
@@ -144,6 +122,9 @@ func (q quay) download(w http.ResponseWriter, r *request) error {
 	x := q.s.exports
 	if x == nil {
 		return failf(http.StatusNotFound, "Not Found")
+	}
+	if !x.mine() {
+		return errNotMine()
 	}
 	f, id, ok, err := x.open(r.vars[0])
 	if err != nil {

@@ -37,7 +37,9 @@ func (s *Server) listen(ctx context.Context, ln net.Listener, handler http.Handl
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	served := make(chan error, 1)
-	go func() { served <- hs.Serve(limitConnections(ln, s.limits.connections)) }()
+	limited := limitConnections(ln, s.limits.connections)
+	s.serving.add(limited)
+	go func() { served <- hs.Serve(limited) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)

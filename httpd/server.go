@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,23 +43,17 @@ type Options struct {
 	// Exports is the directory of the jobs that POST exportlogs queues, and of their files; it is made when the
 	// first job comes. "": such requests are refused.
 	Exports string
-	// ExportAllowedHosts are host names, addresses and CIDRs that callbacks may go to although they are not part
-	// of the public Internet; none by default.
-	ExportAllowedHosts []string
-	ExportRetryDelay   time.Duration // before the first retry of an export or its message, then doubling; default 1m
-	QuayExportStatus   int           // what POST exportlogs answers: 201 (default) or 200
-	// PublicURL is where clients find this server, as https://logs.example.com; "": where the request that queued
-	// an export found it.
-	PublicURL string
-	SMTP      *SMTP // the mail server for e-mails about exports; nil: requests that want one are refused
+	// ClaimExports makes Exports this process's own, or tells in an error why it is another one's. It is asked again,
+	// from time to time and when an export is asked for, until it succeeds. nil: Exports is this process's.
+	ClaimExports func() error
 
-	Hosts               []string               // names of this server besides IP addresses, localhost and the host name
-	Project             string                 // project of records that name none; default "default"
-	QNAPRootEventFormat string                 // v1 (default) or v2: the form of event messages under /api/v1
-	Collectors          []prometheus.Collector // more metrics
-	Version, Revision   string                 // for the metric shiplog_build_info
-	Logger              *slog.Logger           // default slog.Default()
-	Now                 func() time.Time       // default time.Now
+	Settings // what the server begins with; Server.Apply changes them
+
+	Collectors        []prometheus.Collector // more metrics
+	Gatherer          prometheus.Gatherer    // metrics of another process, gathered at each request for them; nil: none
+	Version, Revision string                 // for the metric shiplog_build_info
+	Logger            *slog.Logger           // default slog.Default()
+	Now               func() time.Time       // default time.Now
 
 	limits limits // tests make them smaller; zero: the defaults
 }
@@ -103,9 +98,10 @@ func orDefault[T comparable](v, fallback T) T {
 
 // Server answers HTTP requests.
 type Server struct {
-	opts     Options // constant after New, as all below
+	settings atomic.Pointer[settings] // of the requests that begin now; Apply changes it
+	opts     Options                  // constant after New, as all below; of its Settings those that New was given
 	limits   limits
-	guard    guard
+	hostname string     // of this machine; "": unknown
 	dialects []*dialect // longest prefix first
 	journal  []*dialect // what RunJournal serves
 	metrics  *metrics
@@ -118,6 +114,7 @@ type Server struct {
 	exports  *exporter     // nil: exports are off
 	inspects chan struct{} // one token per running inquiry
 	clear    clearState
+	serving  serving
 
 	closing context.Context // ends when the server shuts down; waits end with it
 	close   context.CancelFunc
@@ -128,26 +125,18 @@ func New(o Options) (*Server, error) {
 	if o.Index == nil || o.Accounts == nil {
 		return nil, errors.New("httpd: Options.Index and Options.Accounts are required")
 	}
-	switch o.QNAPRootEventFormat {
-	case "":
-		o.QNAPRootEventFormat = "v1"
-	case "v1", "v2":
-	default:
-		return nil, fmt.Errorf("event format %q of the root prefix is unknown (v1, v2)", o.QNAPRootEventFormat)
-	}
-	if err := o.checkExports(); err != nil {
-		return nil, err
-	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	o.Project = orDefault(o.Project, "default")
 	hostname, _ := os.Hostname() // without one, only addresses and configured names are let in
-	s := &Server{opts: o, limits: o.limits.withDefaults(), guard: newGuard(hostname, o.Hosts),
-		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), guesses: newGuesses(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects)}
+	s := &Server{opts: o, limits: o.limits.withDefaults(), hostname: hostname,
+		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), guesses: newGuesses(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects), serving: serving{begun: make(chan struct{})}}
+	if err := s.Apply(o.Settings); err != nil {
+		return nil, err
+	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.hub = newHub(s.closing, o.Index, s.limits.waiters, o.Logger)
 	pages, err := openSealer(o.Keys, "pages.key")

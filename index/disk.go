@@ -211,5 +211,5 @@ func (x *Index) setAside(s *segment, why error) {
 
 // indexDir is where the index of s is.
 func (x *Index) indexDir(s *segment) string {
-	return filepath.Join(x.opts.Dir, strings.TrimSuffix(s.Name, ".jsonl"))
+	return filepath.Join(x.opts.Dir, indexName(s.Name))
 }

@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Dir      string       // where the indexes of sealed segments are kept; "": nowhere
 	ReadOnly bool         // use what is in Dir but write nothing
+	Await    bool         // the data directory may come later; until then there are no records
 	Memory   int          // bytes of columns kept for sealed segments without an index in Dir; default 16 MiB, 64 MiB without Dir
 	Logger   *slog.Logger // default: nothing is logged
 }
@@ -35,6 +36,7 @@ type Index struct {
 	make    func(*segment) error // buildNicely; tests have their own
 	held    int                  // maxHeld, likewise
 	kick    chan struct{}        // Run: an index was set aside
+	asked   chan struct{}        // no slot: Run answers Alive by receiving
 	strays  atomic.Bool          // a segment holds records of another, see errStray
 	bell    bell
 	count   counters
@@ -68,7 +70,11 @@ const maxTextSearches = 2
 // Open makes an index of the data directory dataDir (the one that holds the folder log, or that folder). It
 // reads nothing yet and starts nothing.
 func Open(dataDir string, o Options) (*Index, error) {
-	log, err := format.OpenLog(dataDir)
+	open := format.OpenLog
+	if o.Await {
+		open = format.AwaitLog
+	}
+	log, err := open(dataDir)
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
@@ -81,7 +87,7 @@ func Open(dataDir string, o Options) (*Index, error) {
 			o.Memory = 64 << 20
 		}
 	}
-	x := &Index{dir: log.Dir(), opts: o, log: log, text: make(chan struct{}, maxTextSearches), kick: make(chan struct{}, 1)}
+	x := &Index{dir: log.Dir(), opts: o, log: log, text: make(chan struct{}, maxTextSearches), kick: make(chan struct{}, 1), asked: make(chan struct{})}
 	x.make, x.held = x.buildNicely, maxHeld
 	x.cache.limit = o.Memory
 	x.bell.init(log.Dir())

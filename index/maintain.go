@@ -18,7 +18,7 @@ const (
 
 // Run keeps the indexes of sealed segments on disk, and the active segment read, until ctx ends. It is the
 // only one that writes to Options.Dir; queries are right without it, only slower. While no record comes it
-// wakes once in five seconds and touches no disk.
+// wakes every 30 seconds, every five where the kernel does not tell what others write, and touches no disk.
 func (x *Index) Run(ctx context.Context) error {
 	leave := x.bell.join()
 	defer leave()
@@ -47,29 +47,15 @@ func (x *Index) Run(ctx context.Context) error {
 		if quiet.due(x.count.searches.Load(), time.Now()) {
 			x.rest(snap)
 		}
-		select {
-		case <-ctx.Done():
+		if !x.rests(ctx, rung) {
 			return nil
-		case <-rung:
-		case <-x.kick:
 		}
-		if snap != seen && !sleep(ctx, runPause) {
+		if snap != seen && !x.pause(ctx, runPause) {
 			return nil
 		}
 		seen = snap
 	}
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }
 
 func (x *Index) mayWrite() bool { return x.opts.Dir != "" && !x.opts.ReadOnly && littleEndian() }
@@ -82,7 +68,7 @@ func (x *Index) catchUp(ctx context.Context, snap *snapshot) error {
 		if s == nil {
 			return nil
 		}
-		err := x.make(s)
+		err := x.attend(func() error { return x.make(s) })
 		s.tried(err)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

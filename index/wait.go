@@ -22,7 +22,8 @@ type bell struct {
 }
 
 const (
-	bellTick  = 5 * time.Second        // without any event: look anyway
+	bellTick  = 5 * time.Second        // without any event: look anyway, others may write where no event comes from
+	localTick = 30 * time.Second       // the same where all events come, so that an idle box sleeps
 	blindTick = 500 * time.Millisecond // the same when the kernel gives no watcher
 	bellPause = time.Millisecond       // between two rings, so that a burst is one
 	bellStays = 10 * time.Second       // after the last waiter left
@@ -86,14 +87,18 @@ func (b *bell) watch(stop <-chan struct{}) {
 		}
 	}()
 	for {
-		if w == nil {
+		again, events, errs := blindTick, make(chan fsnotify.Event), make(chan error)
+		fresh := w == nil
+		if fresh {
 			if w = newWatcher(b.dir); w != nil {
 				b.ring() // what was appended before the watcher was there
 			}
 		}
-		again, events, errs := blindTick, make(chan fsnotify.Event), make(chan error)
 		if w != nil {
 			again, events, errs = bellTick, w.Events, w.Errors
+			if !fresh && local(b.dir) {
+				again = localTick
+			}
 		}
 		if !b.follow(stop, again, events, errs) {
 			return
@@ -114,7 +119,8 @@ func newWatcher(dir string) *fsnotify.Watcher {
 	return w
 }
 
-// follow rings for every event, and once after the time again when nothing happened. False: stop.
+// follow rings for every event, and once after the time again when nothing happened, or bellTick after the last event.
+// False: stop.
 func (b *bell) follow(stop <-chan struct{}, again time.Duration, events <-chan fsnotify.Event, errs <-chan error) bool {
 	t := time.NewTimer(again)
 	defer t.Stop()
@@ -130,6 +136,7 @@ func (b *bell) follow(stop <-chan struct{}, again time.Duration, events <-chan f
 		}
 		b.ring()
 		b.linger(events)
+		t.Reset(min(again, bellTick)) // for those who find a folder too fresh to be sure of its time
 	}
 }
 

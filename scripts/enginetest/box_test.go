@@ -68,7 +68,7 @@ func newBox(t *testing.T, e *engines) *box {
 func (b *box) start(t *testing.T, inside bool) {
 	t.Helper()
 	args := []string{b.binary, "run", "--data", b.data, "--listen", "127.0.0.1:0",
-		"--docker", "unix://" + b.e.dockerSocket(), "--incus", b.e.incusSocket()}
+		"--docker", "unix://" + b.e.dockerSocket(), "--incus", b.e.incusSocket(), "--container-metrics", "200"}
 	if inside {
 		args = append([]string{"nsenter", "-t", b.e.initPID(t), "-m", "-p", "--"}, args...)
 	}

@@ -19,6 +19,8 @@ type run struct {
 	began time.Time
 	// blind are the stretches in which shiplog could not see everything, by engine; incusd repeats nothing.
 	blind map[string][]stretch
+	// before is what /metrics said when both engines were connected and nothing had been done.
+	before map[string]float64
 }
 
 type stretch struct{ from, to time.Time }
@@ -44,7 +46,7 @@ func TestEngines(t *testing.T) {
 	r.b.start(t, true)
 	r.b.awaitLine(t, 0, "Container engine docker connected")
 	r.b.awaitLine(t, 0, "Container engine incus connected")
-	r.began = time.Now()
+	r.before, r.began = r.b.samples(t), time.Now()
 
 	// The order matters: the later steps compare all that the earlier ones did.
 	t.Run("stories", r.stories)
@@ -54,6 +56,7 @@ func TestEngines(t *testing.T) {
 	t.Run("three things in all five dialects", r.dialects)
 	t.Run("other programs write records", r.recorded)
 	t.Run("both daemons are killed and stopped", r.daemons)
+	t.Run("the metrics tell what was done", r.metrics)
 	t.Run("shiplog is stopped for a while", r.away)
 	t.Run("shiplog is killed", r.killed)
 	t.Run("more happens unseen than dockerd remembers", r.overrun)

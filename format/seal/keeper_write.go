@@ -3,7 +3,6 @@ package seal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -237,7 +236,7 @@ func (k *Keeper) writeCheckpoint(tail *Tail) error {
 		return err
 	}
 	if k.cp == nil || k.cp.Size != cp.Size {
-		k.o.Logger.Info("checkpoint", "origin", cp.Origin, "size", cp.Size, "at", fmt.Sprintf("%d:%s", cp.Size, cp.Root), "epoch", k.key.epoch)
+		k.o.Logger.Info("checkpoint", "origin", cp.Origin, "size", cp.Size, "at", cp.At(), "epoch", k.key.epoch)
 	}
 	k.cp = cp
 	return nil

@@ -71,6 +71,7 @@ type Keeper struct {
 	from   *From       // for the first line, when an earlier chain was set aside
 	active *activeSums // nil: not hashed yet
 	begun  bool        // this keeper began the chain
+	unsure bool        // a sync of SEALS.jsonl failed
 }
 
 // activeSums is how far the active segment was hashed.

@@ -209,7 +209,10 @@ func (k *Keeper) appendLine(b []byte) error {
 		_, err = f.Write(append(b[:len(b):len(b)], '\n'))
 	}
 	if err == nil {
-		err = f.Sync()
+		if err = k.o.step("sync seals"); err == nil {
+			err = f.Sync()
+		}
+		k.unsure = err != nil
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err // what was written of it is taken away when the chain is read again

@@ -210,7 +210,7 @@ func TestRetire(t *testing.T) {
 	}
 	b.remove(segment(1))
 	r := b.verify(VerifyOptions{Key: key}) // between the two removals
-	if r.Result != ResultOK || r.Retired != 2 || len(r.Findings) != 1 || r.Findings[0].Severity != Notice {
+	if r.Result != ResultOK || r.Retired != 2 || len(r.Findings) != 1 || r.Findings[0].Word != WordRetired {
 		t.Errorf("Verify in the middle of retention = %s with %+v, want ok and a notice of the one that is still here", r.Result, r.Findings)
 	}
 	b.remove(segment(2))
@@ -350,6 +350,20 @@ func TestFromTellsOfTheEarlierChain(t *testing.T) {
 	}
 }
 
+// TestChangedBetweenTwoChains changes a segment in a copy without keys, which is then continued. The new chain seals
+// what it finds; the one before it still tells.
+func TestChangedBetweenTwoChains(t *testing.T) {
+	b := filled(t)
+	must(t, os.RemoveAll(filepath.Join(b.dir, "keys")))
+	editIn(b, 2)
+	b = openBox(t, b.dir, Options{})
+	b.close()
+	r := b.verify(VerifyOptions{})
+	if words(r) != "changed" || r.Findings[0].File != segment(2) {
+		t.Errorf("Verify = %q, want changed; %+v", words(r), r.Findings)
+	}
+}
+
 // TestAnotherHostWithTheKeys continues a copy with its keys: the chain goes on, and its lines name the host.
 func TestAnotherHostWithTheKeys(t *testing.T) {
 	b := filled(t)
@@ -383,5 +397,35 @@ func TestNewerVersionIsLeftAlone(t *testing.T) {
 	}
 	if _, err := Verify(t.Context(), b.dir, VerifyOptions{}); !errors.Is(err, format.ErrVersion) {
 		t.Errorf("Verify = %v, want ErrVersion", err)
+	}
+}
+
+// TestTwoHistoriesUnderOneKey lets a log and a copy of it with the keys go on apart. Each is right in itself; a
+// checkpoint of one shows that the other is another history.
+func TestTwoHistoriesUnderOneKey(t *testing.T) {
+	b := filled(t)
+	key, err := Key(b.dir)
+	must(t, err)
+	other := b.copy(t)
+	for _, b := range []*box{b, other} {
+		goOn := openBox(t, b.dir, Options{})
+		goOn.write(3)
+		goOn.seal()
+		goOn.close()
+		wantOK(t, "each in itself", b.verify(VerifyOptions{Key: key}))
+	}
+	witness, err := ReadCheckpoint(other.dir)
+	must(t, err)
+	if r := b.verify(VerifyOptions{Key: key, At: witness}); words(r) != "missing rewritten" && words(r) != "rewritten" {
+		t.Errorf("with a checkpoint of the other: %q, want rewritten", words(r))
+	}
+	b.put(CheckpointName, other.read(CheckpointName))
+	if r := b.verify(VerifyOptions{Key: key}); words(r) != "rewritten" {
+		t.Errorf("with the checkpoint of the other in place: %q, want rewritten", words(r))
+	}
+	b = openBox(t, b.dir, Options{})
+	b.close()
+	if !strings.Contains(b.logs.String(), "not what the checkpoint was signed over") {
+		t.Errorf("log = %s, want the chain set aside", b.logs.String())
 	}
 }

@@ -107,7 +107,11 @@ func TestStolenKeys(t *testing.T) {
 	b.write(3000)
 	b.seal() // the epoch ends
 	b.k.o.EpochSeals = 1000
-	b.write(3000)
+	b.write(1500)
+	b.k.o.EpochAge = 1
+	must(t, b.k.CatchUp(t.Context())) // another one ends, in the middle of a segment
+	b.k.o.EpochAge = time.Hour
+	b.write(1500)
 	b.seal()
 	b.write(3)
 	b.close()
@@ -118,7 +122,7 @@ func TestStolenKeys(t *testing.T) {
 		do    func(b *box)
 		words string
 	}{
-		{"a line of the new epoch, signed with the old key", func(b *box) { editIn(b, 3); resign(b, 3, old) }, "old-key old-key"},
+		{"a line of the new epoch, signed with the old key", func(b *box) { editIn(b, 3); resign(b, 3, old) }, "rewritten old-key old-key"},
 		{"a line of the old epoch, signed with the old key", func(b *box) {
 			now := b.read(CheckpointName)
 			editIn(b, 1)
@@ -141,6 +145,10 @@ func TestStolenKeys(t *testing.T) {
 			}
 			b.put(CheckpointName, cp.text)
 		}, "old-key"},
+		{"what the old epoch signed of a segment that was active then, all after it signed with the present key", func(b *box) {
+			editIn(b, 3)
+			resign(b, 4, secret(b.t, b))
+		}, "rewritten"},
 		{"all of it, signed with another key from the first line on", func(b *box) { editIn(b, 2); resign(b, 1, otherKey(b)) }, "foreign-key foreign-key"},
 		{"all of it, and the key in it too, when none is noted", nil, ""},
 	} {

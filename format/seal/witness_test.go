@@ -260,6 +260,36 @@ func TestChangedWhileAway(t *testing.T) {
 	}
 }
 
+// TestChangedAfterAnEpoch changes what two signatures cover, the end of an epoch and the checkpoint: it is told once.
+func TestChangedAfterAnEpoch(t *testing.T) {
+	b := openBox(t, t.TempDir(), Options{})
+	b.write(20)
+	b.k.o.EpochAge = 1
+	must(t, b.k.CatchUp(t.Context()))
+	b.k.o.EpochAge = time.Hour
+	b.write(5)
+	b.close()
+	b.lines("00000000000000000001.jsonl", func(l []string) []string {
+		l[3] = strings.Replace(l[3], "record", "recorD", 1)
+		return l
+	})
+	for range 3 {
+		b = openBox(t, b.dir, Options{})
+		b.close()
+	}
+	b = openBox(t, b.dir, Options{})
+	b.write(1)
+	b.seal()
+	b.close()
+	if r := b.verify(VerifyOptions{}); words(r) != "changed" {
+		t.Errorf("Verify = %q, want changed, once; %+v", words(r), r.Findings)
+	}
+	cp, err := ReadCheckpoint(b.dir)
+	if must(t, err); cp.Tail != nil {
+		t.Errorf("the checkpoint speaks of the active segment %+v, of which there is nothing yet", cp.Tail)
+	}
+}
+
 // TestCutWhileAway cuts the active segment.
 func TestCutWhileAway(t *testing.T) {
 	b := filled(t)

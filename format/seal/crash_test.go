@@ -206,7 +206,7 @@ func verifyDir(t *testing.T, dir, key string) *Report {
 }
 
 func sealUntilKilled(t *testing.T, dir string) {
-	b := openBox(t, dir, Options{EpochSeals: 3, TailEvery: time.Millisecond, Settle: time.Millisecond})
+	b := openBox(t, dir, Options{EpochSeals: 3, TailEvery: time.Millisecond, Settle: time.Millisecond, Startup: time.Millisecond})
 	go b.k.Run(t.Context())
 	for range 20_000 { // so that a child nobody kills ends too
 		b.write(2)
@@ -222,7 +222,7 @@ func TestVerifyWhileWritten(t *testing.T) {
 	dir := t.TempDir()
 	w, err := format.Open(dir, format.Options{KeepFree: -1, SegmentBytes: 20_000})
 	must(t, err)
-	k, err := Open(dir, w, Options{Host: "nas", TailEvery: 5 * time.Millisecond, Settle: time.Millisecond, EpochSeals: 5})
+	k, err := Open(dir, w, Options{Host: "nas", TailEvery: 5 * time.Millisecond, Settle: time.Millisecond, Startup: time.Millisecond, EpochSeals: 5})
 	must(t, err)
 	key := k.NewKey()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -280,7 +280,7 @@ func TestVerifyWhileWritten(t *testing.T) {
 
 // TestSleepsWhileNothingHappens holds that an idle keeper writes nothing, and how often it signs while records come.
 func TestSleepsWhileNothingHappens(t *testing.T) {
-	b := openBox(t, t.TempDir(), Options{TailEvery: time.Hour, Settle: 30 * time.Millisecond})
+	b := openBox(t, t.TempDir(), Options{TailEvery: time.Hour, Settle: 30 * time.Millisecond, Startup: 10 * time.Millisecond})
 	var steps atomic.Int64
 	b.k.o.step = func(step string) error {
 		if strings.HasPrefix(step, "write") {

@@ -39,7 +39,7 @@ func (s *Server) listen(ctx context.Context, ln net.Listener, handler http.Handl
 	served := make(chan error, 1)
 	limited := limitConnections(ln, s.limits.connections)
 	s.serving.add(limited)
-	go func() { served <- hs.Serve(limited) }()
+	go func() { served <- s.serveOn(hs, limited) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)

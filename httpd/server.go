@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,6 +44,9 @@ type Options struct {
 	// ClaimExports makes Exports this process's own, or tells in an error why it is another one's. It is asked again,
 	// from time to time and when an export is asked for, until it succeeds. nil: Exports is this process's.
 	ClaimExports func() error
+
+	// Certificate gives the certificate of a connection: listeners speak TLS then, 1.2 or later. nil: plain http.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
 	Settings // what the server begins with; Server.Apply changes them
 
@@ -110,6 +114,7 @@ type Server struct {
 	hub      *hub
 	exports  *exporter     // nil: exports are off
 	inspects chan struct{} // one token per running inquiry
+	streams  chan struct{} // one token per request of HTTP/2
 	clear    clearState
 	serving  serving
 
@@ -134,6 +139,7 @@ func New(o Options) (*Server, error) {
 	if err := s.Apply(o.Settings); err != nil {
 		return nil, err
 	}
+	s.streams = make(chan struct{}, s.limits.connections)
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.hub = newHub(s.closing, o.Index, s.limits.waiters, o.Logger)
 	pages, err := openSealer(o.Keys, "pages.key")

@@ -109,7 +109,7 @@ func readChain(path, public, fallback string) (*chain, error) {
 			return nil, err
 		}
 	}
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	switch {
 	case err == nil:
 		defer f.Close()

@@ -44,7 +44,7 @@ func (c *chain) newest() string {
 // sealOne makes the line of one segment.
 func (k *Keeper) sealOne(ctx context.Context, name string) error {
 	path := filepath.Join(k.log.Dir(), name)
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (k *Keeper) signActive(ctx context.Context) error {
 		return nil
 	}
 	path := filepath.Join(k.log.Dir(), name)
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func (v *verifier) checkSealed(ctx context.Context, seg format.Segment, s *segme
 	if v.o.Fast && seg.Name != v.chain.newest() && seg.Size == l.Bytes {
 		return nil
 	}
-	f, err := os.Open(filepath.Join(v.dir, seg.Name))
+	f, err := openFile(filepath.Join(v.dir, seg.Name))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // since it was listed; checkAbsent says whether it was retired
 	}
@@ -119,7 +119,7 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 	if len(pins) == 0 {
 		return nil
 	}
-	f, err := os.Open(filepath.Join(v.dir, seg.Name))
+	f, err := openFile(filepath.Join(v.dir, seg.Name))
 	if err != nil {
 		v.unreadable(seg.Name, err)
 		return nil
@@ -153,7 +153,7 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 
 // checkExtra tells of a segment among sealed ones that was never sealed.
 func (v *verifier) checkExtra(ctx context.Context, seg format.Segment) error {
-	f, err := os.Open(filepath.Join(v.dir, seg.Name))
+	f, err := openFile(filepath.Join(v.dir, seg.Name))
 	if err != nil {
 		v.unreadable(seg.Name, err)
 		return nil
@@ -244,7 +244,7 @@ func (v *verifier) absent(ctx context.Context, name string) error {
 
 // holds tells whether a file has a hash.
 func (v *verifier) holds(ctx context.Context, name, hash string) (bool, error) {
-	f, err := os.Open(filepath.Join(v.dir, name))
+	f, err := openFile(filepath.Join(v.dir, name))
 	if err != nil {
 		return false, err
 	}

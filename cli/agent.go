@@ -26,11 +26,18 @@ asks for containers over that socket, which the group of DATA may open.`,
 			if err := c.openWriter(d); err != nil {
 				return err
 			}
-			if err := c.openAgent(d); err != nil {
+			err := d.openSeals()
+			if err == nil {
+				err = c.openAgent(d)
+			}
+			if err != nil {
 				return errors.Join(err, d.writer.Close())
 			}
 			signal.Ignore(syscall.SIGPIPE) // whoever read the messages may go; the work goes on
 			fmt.Fprintf(p.Stdout, "capturing into %s, socket %s\n", d.dir, d.socketPath())
+			if note := keyNote(d.seals); note != "" {
+				fmt.Fprintln(p.Stdout, note)
+			}
 			return d.runStages(cmd.Context(), d.captureStages())
 		},
 	}

@@ -17,6 +17,7 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitDamage = 4 // verify found that the log is not what was written
 )
 
 // Program is shiplog as a value: a test starts it as the shell does.
@@ -71,6 +72,9 @@ func (p *Program) Run(ctx context.Context) int {
 		fmt.Fprintf(p.Stderr, "see: %s --help\n", cmd.CommandPath())
 		return exitUsage
 	}
+	if errors.Is(err, errDamage) {
+		return exitDamage
+	}
 	return exitFailed
 }
 
@@ -119,6 +123,7 @@ over the file.`,
 		p.statusCommand(),
 		p.healthCommand(),
 		p.configCommand(),
+		p.verifyCommand(),
 		p.versionCommand(),
 		p.completionCommand(),
 	)

@@ -18,6 +18,7 @@ import (
 
 	"shiplog/agent"
 	"shiplog/format"
+	"shiplog/format/seal"
 	"shiplog/httpd"
 	"shiplog/index"
 )
@@ -42,6 +43,7 @@ type daemon struct {
 
 	log        *slog.Logger
 	writer     *format.Writer // nil: read-only
+	seals      *seal.Keeper   // of what the writer writes; nil: nothing is sealed
 	index      *index.Index
 	accounts   *httpd.Accounts
 	agent      *agent.Agent      // nil: none
@@ -178,9 +180,11 @@ func (d *daemon) captureStages() []stage {
 		all = append(all, stage{name: "agent", run: d.agent.Run, alive: d.agent.Alive})
 	}
 	if d.writer != nil {
-		all = append(all,
-			stage{name: "agent socket", run: d.socket, alive: d.socketAlive},
-			stage{name: "writer", run: d.writer.Run, then: d.writer.Close, alive: d.writer.Alive})
+		all = append(all, stage{name: "agent socket", run: d.socket, alive: d.socketAlive})
+		if d.seals != nil {
+			all = append(all, stage{name: "seals", run: d.seals.Run, then: d.closeSeals})
+		}
+		all = append(all, stage{name: "writer", run: d.writer.Run, then: d.writer.Close, alive: d.writer.Alive})
 	}
 	return all
 }

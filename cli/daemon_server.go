@@ -26,6 +26,7 @@ func (d *daemon) server() (*httpd.Server, error) {
 		Inspect:    d.inspectFunc(),
 		List:       d.listFunc(),
 		Ready:      d.notReady,
+		Checkpoint: d.checkpointText,
 		Keys:       d.keysDir(),
 		Collectors: d.collectors(),
 		Gatherer:   d.remoteMetrics(),

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"shiplog/format"
+	"shiplog/format/seal"
 )
 
 func (p *Program) importCommand() *cobra.Command {
@@ -83,9 +84,13 @@ func (p *Program) importFrom(ctx context.Context, dir, from string, in io.Reader
 		defer bar.Close()
 		in = io.TeeReader(in, bar)
 	}
+	seals, err := p.openImportSeals(dir, w)
+	if err != nil {
+		return err
+	}
 	take := newIntake(w, p.Stderr)
 	err = take.all(ctx, from, in)
-	err = errors.Join(err, take.flush())
+	err = errors.Join(err, take.flush(), closeImportSeals(ctx, seals))
 	fmt.Fprintf(p.Stdout, "{\"read\":%d,\"stored\":%d,\"rejected\":%d}\n", take.read, take.stored, take.rejected)
 	if take.rejected > rejectedShown {
 		fmt.Fprintf(p.Stderr, "shiplog: %d more rejected\n", take.rejected-rejectedShown)
@@ -94,6 +99,23 @@ func (p *Program) importFrom(ctx context.Context, dir, from string, in io.Reader
 		err = fmt.Errorf("nothing was imported; is this really --format %s?", from)
 	}
 	return err
+}
+
+// openImportSeals makes ready to seal what an import fills; nil when the log is not sealed at all: a running shiplog
+// begins that.
+func (p *Program) openImportSeals(dir string, w *format.Writer) (*seal.Keeper, error) {
+	if _, err := seal.ReadCheckpoint(dir); errors.Is(err, seal.ErrNoCheckpoint) {
+		return nil, nil
+	}
+	return seal.Open(dir, w, seal.Options{Host: hostname(), Logger: p.warnings()})
+}
+
+// closeImportSeals seals it.
+func closeImportSeals(ctx context.Context, k *seal.Keeper) error {
+	if k == nil {
+		return nil
+	}
+	return k.CatchUp(ctx)
 }
 
 // hostname is the name records of this box carry; empty when it has none.

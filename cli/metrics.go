@@ -191,7 +191,7 @@ func newTimings() *timings {
 
 // collectors lists what the daemon measures.
 func (d *daemon) collectors() []prometheus.Collector {
-	all := []prometheus.Collector{newMetrics(d)}
+	all := []prometheus.Collector{newMetrics(d), newCheckpointMetrics(d.dir)}
 	if d.timings != nil {
 		all = append(all, d.timings.delay, d.timings.fsync)
 	}

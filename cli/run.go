@@ -29,10 +29,16 @@ finds one that appears later. The first start makes the account admin and prints
 			}
 			err := d.openServing()
 			if err == nil {
+				err = d.openSeals()
+			}
+			if err == nil {
 				err = c.openAgent(d)
 			}
 			if err != nil {
 				return errors.Join(err, d.writer.Close())
+			}
+			if note := keyNote(d.seals); note != "" {
+				d.notes = append(d.notes, note)
 			}
 			return d.serve(cmd.Context(), p)
 		},

@@ -201,6 +201,7 @@ func (w *Writer) syncSegment() error {
 		w.tail = nil
 	}
 	w.durable, w.synced, w.tailFirst = size, seq, seq+1
+	ring(w.grown)
 	return nil
 }
 
@@ -266,6 +267,8 @@ func (w *Writer) startSegment(first uint64) error {
 		return errors.Join(err, f.Close())
 	}
 	w.seg, w.name, w.spoiled = f, name, false
+	ring(w.grown)
+	ring(w.sealed)
 	w.size, w.durable = int64(len(w.tail)), int64(len(w.tail))
 	if w.tail = w.tail[:0]; w.size > 0 {
 		w.synced = w.seq

@@ -79,6 +79,12 @@ func (l *Log) Dir() string { return l.dir }
 
 const segmentSuffix = ".jsonl"
 
+// SegmentFirst returns the number in the name of a segment, and whether it is such a name.
+func SegmentFirst(name string) (uint64, bool) { return segmentFirst(name) }
+
+// LineSeq returns the seq of a line, given without its end; 0 when it is no line of a record.
+func LineSeq(line []byte) uint64 { return seqOf(line, new(Fields)) }
+
 func segmentName(first uint64) string { return fmt.Sprintf("%020d%s", first, segmentSuffix) }
 
 // segmentFirst reads a segment's name.

@@ -21,6 +21,8 @@ type Writer struct {
 
 	dirty     chan struct{}  // one slot: something waits for a sync
 	asked     chan struct{}  // no slot: Run answers Alive by receiving
+	grown     chan struct{}  // one slot: durable or the active segment changed
+	sealed    chan struct{}  // one slot: the active segment is another one
 	committer sync.WaitGroup // of the goroutine that commits, if there is one
 
 	qmu        sync.Mutex
@@ -63,7 +65,8 @@ type request struct {
 // when the newest segment was written by a newer program, ErrReadOnly or ErrFull when the directory cannot
 // even be locked. On a disk that is full Open succeeds and appending fails with ErrFull.
 func Open(dir string, o Options) (*Writer, error) {
-	w := &Writer{dir: filepath.Join(dir, "log"), opts: o.withDefaults(), dirty: make(chan struct{}, 1), asked: make(chan struct{})}
+	w := &Writer{dir: filepath.Join(dir, "log"), opts: o.withDefaults(), dirty: make(chan struct{}, 1), asked: make(chan struct{}),
+		grown: make(chan struct{}, 1), sealed: make(chan struct{}, 1)}
 	w.turn.L = &w.mu
 	w.disk = w.opts.disk
 	if err := w.makeDirs(dir); err != nil {
@@ -222,9 +225,12 @@ func (w *Writer) pause(ctx context.Context) bool {
 }
 
 // ring tells Run that something waits for a sync.
-func (w *Writer) ring() {
+func (w *Writer) ring() { ring(w.dirty) }
+
+// ring puts something into a channel of one slot, unless there is something in it.
+func ring(bell chan struct{}) {
 	select {
-	case w.dirty <- struct{}{}:
+	case bell <- struct{}{}:
 	default:
 	}
 }
@@ -288,6 +294,29 @@ func (w *Writer) Last() (seq, eseq uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seq, w.eseq
+}
+
+// Active returns the name of the active segment and how many bytes of it are safe on disk: these never change
+// again. Segments with a smaller number do not change at all. The name is empty while there is no active segment,
+// or it is not certain which one that is.
+func (w *Writer) Active() (name string, durable int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.seg == nil {
+		return "", 0
+	}
+	return w.name, w.durable
+}
+
+// Bells returns two channels for one goroutine that follows the log: grown receives after more became durable,
+// sealed after a segment was sealed. Each holds one ring, however much happened.
+func (w *Writer) Bells() (grown, sealed <-chan struct{}) { return w.grown, w.sealed }
+
+// Sync returns when everything written so far is on disk, or with why it is not.
+func (w *Writer) Sync() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.syncTo(w.seq)
 }
 
 // Stats returns what was done since Open.

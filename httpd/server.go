@@ -30,6 +30,9 @@ type Options struct {
 	Inspect func(ctx context.Context, typ, id string) (format.Container, error)
 	// List tells the live state of all containers. nil: the list answers 503.
 	List func(ctx context.Context) ([]format.Container, error)
+	// Checkpoint returns what GET /checkpoint answers: a signed note about the log, for who keeps it elsewhere.
+	// An error answers 404, as nil does.
+	Checkpoint func() ([]byte, error)
 	// Ready gives further reasons why answers are not complete yet; nil: none.
 	Ready func() []string
 

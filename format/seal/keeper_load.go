@@ -1,0 +1,284 @@
+package seal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// ready reads the chain from disk, unless that is done, and begins one when there is none that can be continued. The
+// caller holds mu, here and below.
+func (k *Keeper) ready() error {
+	if k.chain != nil {
+		return nil
+	}
+	k.active, k.cp, k.from = nil, nil, nil
+	have, err := k.keys.load()
+	if err != nil {
+		return err
+	}
+	cp, err := ReadCheckpoint(k.log.Dir())
+	broken := ""
+	if err != nil && !errors.Is(err, ErrNoCheckpoint) {
+		broken = err.Error()
+	}
+	c, why, err := k.existing(cp)
+	if err != nil {
+		return err
+	}
+	switch {
+	case broken != "":
+	case why != "":
+		broken = why
+	case c != nil:
+		broken = k.cannotContinue(c, cp, have)
+	case len(have) > 0:
+		broken = SealsName + " and the checkpoint are gone, although a key for them is here"
+	}
+	if broken != "" {
+		if err := k.setAside(broken); err != nil {
+			return err
+		}
+		return k.begin()
+	}
+	if c == nil {
+		return k.begin()
+	}
+	return k.resume(c, cp, have[c.epoch()])
+}
+
+// existing reads the chain that is there; nil when there is none, with the reason why when there should be one.
+func (k *Keeper) existing(cp *Checkpoint) (c *chain, why string, err error) {
+	path, fallback := filepath.Join(k.log.Dir(), SealsName), ""
+	if cp != nil {
+		fallback = cp.Key
+	}
+	c, err = readChain(path, "", fallback)
+	switch {
+	case err == nil:
+		return c, "", k.takeTorn(c)
+	case !errors.Is(err, errNotChain):
+		return nil, "", err
+	case cp != nil:
+		return nil, err.Error(), nil
+	}
+	if fi, serr := os.Stat(path); serr == nil && fi.Size() > 0 {
+		return nil, err.Error(), nil
+	}
+	return nil, "", nil
+}
+
+// epoch is the number of the key that signs the next line.
+func (c *chain) epoch() int { return len(c.keys) - 1 }
+
+// cannotContinue says why a chain cannot be continued; empty: it can.
+func (k *Keeper) cannotContinue(c *chain, cp *Checkpoint, have map[int]*epochKey) string {
+	if len(c.faults) > 0 {
+		f := c.faults[0]
+		return fmt.Sprintf("line %d of %s: %s", f.line, SealsName, f.text)
+	}
+	now := c.key(c.size)
+	if key := have[c.epoch()]; key == nil || key.public != now.public {
+		return fmt.Sprintf("the private key of epoch %d is not here: this is a copy without it, or it was removed", c.epoch())
+	}
+	if cp == nil {
+		return ""
+	}
+	if cp.Size > c.size {
+		return fmt.Sprintf("%s has %d lines, and the checkpoint was signed over %d", SealsName, c.size, cp.Size)
+	}
+	if err := cp.signedBy(c.key(cp.Size).verifier); err != nil {
+		return fmt.Sprintf("the checkpoint: %v", err)
+	}
+	if root, err := c.root(cp.Size); err != nil || root != cp.Root {
+		return SealsName + " is not what the checkpoint was signed over"
+	}
+	return ""
+}
+
+// resume goes on with a chain.
+func (k *Keeper) resume(c *chain, cp *Checkpoint, key *epochKey) error {
+	k.chain, k.key, k.cp, k.seals = c, key, cp, 0
+	k.since = k.o.Now()
+	switch {
+	case len(c.lines) > 0:
+		k.since = c.lines[0].Time
+	case cp != nil:
+		k.since = cp.Time
+	}
+	for _, l := range c.lines {
+		if l.Seg != "" {
+			k.seals++
+		}
+		if l.NextKey != "" {
+			k.since, k.seals = l.Time, 0
+		}
+	}
+	if c.size == 0 {
+		k.from = k.earlier("its files were set aside")
+	}
+	if host := k.foreignHost(); host != "" {
+		k.o.Logger.Warn("the log was begun on another host and is continued here; only one of the two may go on with it",
+			"origin", c.origin, "host", host)
+	}
+	if cp == nil && c.size > 0 {
+		const what = "The checkpoint of the log was missing and was made anew: whether the end of the log was cut cannot be told."
+		k.o.Logger.Error("the checkpoint is missing and is made anew", "size", c.size)
+		k.tell(context.Background(), "log.checkpoint_missing", what, map[string]any{"size": c.size})
+	}
+	if cp == nil || cp.Size < c.size { // a crash came between
+		var tail *Tail
+		if cp != nil && cp.Tail != nil && cp.Tail.Seg > c.newest() {
+			tail = cp.Tail
+		}
+		if err := k.writeCheckpoint(tail); err != nil {
+			k.chain = nil
+			return err
+		}
+	}
+	return k.keys.erase(key.epoch)
+}
+
+// begin makes the key and the checkpoint of a new chain.
+func (k *Keeper) begin() error {
+	if err := k.keys.erase(-1); err != nil {
+		return err
+	}
+	key, err := k.keys.create(newOrigin(k.o.Host), 0)
+	if err != nil {
+		return err
+	}
+	c, err := newChain(key.public)
+	if err != nil {
+		return err
+	}
+	k.chain, k.key, k.cp, k.since, k.seals, k.begun = c, key, nil, k.o.Now(), 0, true
+	if k.from == nil {
+		k.from = k.earlier("its files were set aside")
+	}
+	if err := k.writeCheckpoint(nil); err != nil {
+		k.chain = nil
+		return err
+	}
+	return nil
+}
+
+// setAside renames the files of a chain that cannot be continued, and says so. Nothing is deleted but keys, which
+// are of no use without their chain.
+func (k *Keeper) setAside(reason string) error {
+	dir := k.log.Dir()
+	n := 1
+	for exists(oldName(dir, SealsName, n)) || exists(oldName(dir, CheckpointName, n)) {
+		n++
+	}
+	for _, name := range []string{SealsName, CheckpointName} {
+		if err := k.o.step("set aside"); err != nil {
+			return err
+		}
+		err := os.Rename(filepath.Join(dir, name), oldName(dir, name, n))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	if err := syncDir(dir); err != nil {
+		return err
+	}
+	k.from = k.earlier(reason)
+	k.o.Logger.Error("the chain of seals cannot be continued; it was set aside and a new one is begun, with a new key", "reason", reason)
+	data := map[string]any{"reason": reason}
+	if k.from != nil {
+		data["origin"], data["size"] = k.from.Origin, k.from.Size
+	}
+	k.tell(context.Background(), "log.seals_begun", "The chain of seals could not be continued ("+reason+"); a new one was begun.", data)
+	return nil
+}
+
+func oldName(dir, name string, n int) string {
+	return filepath.Join(dir, name+"."+strconv.Itoa(n)+".old")
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// earlier describes the newest chain that was set aside; nil: there is none.
+func (k *Keeper) earlier(reason string) *From {
+	dir, n := k.log.Dir(), 1
+	for exists(oldName(dir, SealsName, n)) || exists(oldName(dir, CheckpointName, n)) {
+		n++
+	}
+	if n--; n == 0 {
+		return nil
+	}
+	from := &From{Reason: reason}
+	if text, err := readSmall(oldName(dir, CheckpointName, n), maxCheckpoint); err == nil {
+		if cp, err := ParseCheckpoint(text); err == nil {
+			from.Origin, from.Key, from.Size, from.Root = cp.Origin, cp.Key, cp.Size, cp.Root.String()
+			return from
+		}
+	}
+	c, err := readChain(oldName(dir, SealsName, n), "", "")
+	if err != nil {
+		return from
+	}
+	if root, err := c.root(c.size); err == nil {
+		from.Origin, from.Key, from.Size, from.Root = c.origin, c.keys[0].public, c.size, root.String()
+	}
+	return from
+}
+
+// takeTorn moves what stands after the last newline of SEALS.jsonl to a .torn file.
+func (k *Keeper) takeTorn(c *chain) error {
+	if c.torn == 0 {
+		return nil
+	}
+	path := filepath.Join(k.log.Dir(), SealsName)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	to, err := os.OpenFile(path+".torn", os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, io.NewSectionReader(f, c.good, c.torn))
+	if err == nil {
+		_, err = to.Write(newline)
+	}
+	if err == nil {
+		err = to.Sync()
+	}
+	if err = errors.Join(err, to.Close()); err != nil {
+		return err
+	}
+	if err := k.o.step("cut seals"); err != nil {
+		return err
+	}
+	if err := f.Truncate(c.good); err != nil {
+		return err
+	}
+	c.torn = 0
+	return errors.Join(f.Sync(), syncDir(k.log.Dir()))
+}
+
+func jsonOf(data map[string]any) json.RawMessage {
+	b, err := json.Marshal(data)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+func counted(bytes int64) string {
+	if bytes == 1 {
+		return "byte"
+	}
+	return strconv.FormatInt(bytes, 10) + " bytes"
+}

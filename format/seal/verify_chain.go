@@ -1,0 +1,140 @@
+package seal
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"encoding/base64"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+// maxFaults bounds how many lines of the chain are named one by one.
+const maxFaults = 100
+
+// checkChain tells what is wrong with lines of SEALS.jsonl, and what they themselves tell.
+func (v *verifier) checkChain() {
+	for i, f := range v.chain.faults {
+		if i == maxFaults {
+			v.add(Finding{Word: f.word, Severity: Damage, File: SealsName, Text: fmt.Sprintf("%d more lines of it are not right", len(v.chain.faults)-i)})
+			break
+		}
+		text := fmt.Sprintf("line %d: %s", f.line, f.text)
+		if f.seg != "" {
+			text = fmt.Sprintf("line %d, the seal of %s: %s", f.line, f.seg, f.text)
+		}
+		v.add(Finding{Word: f.word, Severity: Damage, File: SealsName, FromLine: uint64(f.line), ToLine: uint64(f.line), Text: text,
+			Look: fmt.Sprintf("sed -n %dp %s | jq .", f.line, v.path(SealsName))})
+	}
+	for _, l := range v.chain.lines {
+		if l.Was != nil {
+			v.add(Finding{Word: WordChanged, Severity: Damage, File: l.Was.Seg,
+				Text: fmt.Sprintf("its first %s were not what had been signed of them when shiplog looked again on %s: somebody changed them before the segment was sealed",
+					counted(l.Was.Bytes), l.Time.Format("2006-01-02 15:04:05 UTC")), Look: "less " + v.path(l.Was.Seg)})
+		}
+		if f := l.From; f != nil {
+			v.add(Finding{Word: WordBegunAnew, Severity: Notice, File: SealsName,
+				Text: fmt.Sprintf("this chain was begun on %s after an earlier one (%s, %d lines) that could not be continued: %s; what was sealed before is only as good as it was then",
+					l.Time.Format("2006-01-02 15:04:05 UTC"), f.Origin, f.Size, f.Reason)})
+		}
+	}
+	if v.chain.torn > 0 {
+		v.add(Finding{Word: WordSealsCut, Severity: Notice, File: SealsName, Text: "its last line is not complete: it is being written, or a crash cut it off; the next start makes it anew"})
+	}
+}
+
+// checkCheckpoint compares the checkpoint with the chain.
+func (v *verifier) checkCheckpoint() {
+	c, cp := v.chain, v.cp
+	look := "cat " + v.path(CheckpointName)
+	bad := func(word Word, text string) {
+		v.add(Finding{Word: word, Severity: Damage, File: CheckpointName, Text: text, Look: look})
+	}
+	switch {
+	case errors.Is(v.cpErr, ErrNoCheckpoint):
+		look = ""
+		bad(WordNoCheckpoint, "it is gone: whether the end of the log was cut cannot be told")
+	case v.cpErr != nil:
+		bad(WordCheckpointEdited, v.cpErr.Error())
+	case cp.Size > c.size:
+		look = "wc -l " + v.path(SealsName)
+		bad(WordSealsCut, fmt.Sprintf("it was signed over %d lines of %s, and there are %d: the last ones were cut off, or the copy took %s before the checkpoint",
+			cp.Size, SealsName, c.size, SealsName))
+	case !v.checkSigner(cp, bad):
+	default:
+		if root, err := c.root(cp.Size); (err != nil || root != cp.Root) && len(c.faults) == 0 {
+			bad(WordRewritten, fmt.Sprintf("the first %d lines of %s are not those it was signed over", cp.Size, SealsName))
+		}
+	}
+}
+
+// checkSigner tells who signed the checkpoint, when it was not the key that should.
+func (v *verifier) checkSigner(cp *Checkpoint, bad func(Word, string)) bool {
+	k := v.chain.key(cp.Size)
+	err := cp.signedBy(k.verifier)
+	if err == nil {
+		return true
+	}
+	if _, invalid := errors.AsType[*note.InvalidSignatureError](err); invalid {
+		bad(WordCheckpointEdited, "it was changed after it was signed")
+		return false
+	}
+	for epoch, older := range v.chain.keys {
+		if cp.signedBy(older.verifier) == nil {
+			bad(WordOldKey, fmt.Sprintf("it is signed with the key of epoch %d, which is not the one of its time", epoch))
+			return false
+		}
+	}
+	if _, unknown := errors.AsType[*note.UnverifiedNoteError](err); unknown {
+		bad(WordForeignKey, "it is signed with a key that is not the one of this log, "+fmt.Sprintf("%08x", k.verifier.KeyHash()))
+	} else {
+		bad(WordCheckpointEdited, err.Error())
+	}
+	return false
+}
+
+// checkAt compares the chain with a checkpoint that was noted earlier.
+func (v *verifier) checkAt() {
+	c, at := v.chain, v.o.At
+	if at == nil {
+		return
+	}
+	bad := func(word Word, text string) {
+		v.add(Finding{Word: word, Severity: Damage, File: SealsName, Text: text})
+	}
+	switch {
+	case at.Origin != "" && at.Origin != c.origin:
+		bad(WordForeignKey, fmt.Sprintf("the checkpoint given is of %s and this log is %s", at.Origin, c.origin))
+		return
+	case at.Size > c.size:
+		bad(WordRolledBack, fmt.Sprintf("the checkpoint given was signed over %d lines and there are %d: the log was cut or put back to an earlier state", at.Size, c.size))
+		return
+	case at.text != nil && at.signedBy(c.key(at.Size).verifier) != nil:
+		bad(WordRewritten, "the checkpoint given is not signed by the key that this log had then")
+		return
+	}
+	if root, err := c.root(at.Size); err != nil || root != at.Root {
+		bad(WordRewritten, fmt.Sprintf("its first %d lines are not those that the checkpoint given was signed over", at.Size))
+	}
+}
+
+// ParseAt reads what was noted of a checkpoint: the whole note, or size and root as SIZE:ROOT, which stand in the
+// log lines of the program.
+func ParseAt(text string) (*Checkpoint, error) {
+	size, root, ok := strings.Cut(strings.TrimSpace(text), ":")
+	if !ok || strings.ContainsAny(text[:len(size)], "\n/") {
+		return ParseCheckpoint([]byte(text))
+	}
+	n, err := strconv.ParseInt(size, 10, 64)
+	if err != nil || n < 0 {
+		return nil, fmt.Errorf("size %.30q is no number", size)
+	}
+	raw, err := base64.StdEncoding.DecodeString(root)
+	if err != nil || len(raw) != tlog.HashSize {
+		return nil, errors.New("the root is no hash")
+	}
+	return &Checkpoint{Size: n, Root: tlog.Hash(raw)}, nil
+}

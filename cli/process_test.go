@@ -134,6 +134,9 @@ func TestKillLosesNothingAcknowledged(t *testing.T) {
 		clients.Wait()
 	}
 	l.check(t, dir)
+	if out, errs, status := shiplog(t, "", "verify", "--data", dir); status == exitDamage {
+		t.Errorf("verify finds damage after kills:\n%s%s", out, errs)
+	}
 }
 
 // wait returns when so much was acknowledged, after 10 s at the latest.

@@ -53,5 +53,8 @@ func syncDir(path string) error {
 	return d.Sync()
 }
 
+// SyncDir makes the names in a directory durable: without it a new file may be gone after a power cut.
+func SyncDir(path string) error { return syncDir(path) }
+
 // osFile is an os.File that syncs data only.
 type osFile struct{ *os.File }

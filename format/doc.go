@@ -3,6 +3,7 @@
 //	DIR/log/00000000000000000001.jsonl        records 1 to 41199   sealed: never changes again
 //	DIR/log/00000000000000041200.jsonl        records from 41200   active: the only file that grows
 //	DIR/log/00000000000000041200.jsonl.torn   what a crash left behind the last newline; never deleted
+//	DIR/log/SEALS.jsonl, checkpoint, *.blk    what proves that segments were not changed: see package seal
 //	DIR/lock                                  locked while a writer is open, holds its process id
 //
 // One process writes a directory (see [Open]); any number may read it (see [OpenLog]), also a copy, also while

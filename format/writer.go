@@ -20,9 +20,9 @@ type Writer struct {
 	lock *os.File // held until Close
 
 	dirty     chan struct{}  // one slot: something waits for a sync
-	asked     chan struct{}  // no slot: Run answers Alive by receiving
 	grown     chan struct{}  // one slot: durable or the active segment changed
 	sealed    chan struct{}  // one slot: the active segment is another one
+	asked     chan struct{}  // no slot: Run answers Alive by receiving
 	committer sync.WaitGroup // of the goroutine that commits, if there is one
 
 	qmu        sync.Mutex

@@ -142,6 +142,9 @@ func (c *chain) readFrom(f io.Reader) error {
 		if err != nil {
 			return err
 		}
+		if c.size == maxSealLines {
+			return fmt.Errorf("%s has more than %d lines: %w", SealsName, maxSealLines, errNotChain)
+		}
 		c.good += int64(len(line))
 		if err := c.take(bytes.TrimSuffix(line, newline)); err != nil {
 			return err

@@ -68,7 +68,7 @@ func look(ctx context.Context, f *os.File, sealed int64, blk []byte) (*shape, er
 		return nil, err
 	}
 	s := &shape{stripped: sha256.New()}
-	r := bufio.NewReaderSize(f, readBytes)
+	r := bufio.NewReaderSize(f, verifyBytes)
 	prefix, block := sha256.New(), sha256.New()
 	begin := true // of a line
 	var line []byte

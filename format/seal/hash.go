@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	blockLines = 1024      // lines of which one hash stands in the .blk file
-	blockBytes = 16        // of that hash, the first of a SHA-256
-	readBytes  = 256 << 10 // at once
+	blockLines  = 1024     // lines of which one hash stands in the .blk file
+	blockBytes  = 16       // of that hash, the first of a SHA-256
+	readBytes   = 32 << 10 // at once beside a writer: while they are hashed the garbage collector waits
+	verifyBytes = 256 << 10
 )
 
 // sums is the running hash of a segment and, when wanted, of its blocks.

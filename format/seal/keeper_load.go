@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"shiplog/format"
 )
 
 // ready reads the chain from disk, unless that is done, and begins one when there is none that can be continued. The
@@ -185,7 +187,7 @@ func (k *Keeper) setAside(reason string) error {
 			return err
 		}
 	}
-	if err := syncDir(dir); err != nil {
+	if err := format.SyncDir(dir); err != nil {
 		return err
 	}
 	k.from = k.earlier(reason)
@@ -265,7 +267,7 @@ func (k *Keeper) takeTorn(c *chain) error {
 		return err
 	}
 	c.torn = 0
-	return errors.Join(f.Sync(), syncDir(k.log.Dir()))
+	return errors.Join(f.Sync(), format.SyncDir(k.log.Dir()))
 }
 
 func jsonOf(data map[string]any) json.RawMessage {

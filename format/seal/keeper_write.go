@@ -217,7 +217,7 @@ func (k *Keeper) appendLine(b []byte) error {
 	}
 	k.chain.good += int64(len(b)) + 1
 	if k.chain.size == 0 {
-		return syncDir(k.log.Dir())
+		return format.SyncDir(k.log.Dir())
 	}
 	return nil
 }
@@ -270,7 +270,7 @@ func (k *Keeper) writeFile(path string, b []byte) error {
 	if err := os.Rename(temp, path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return format.SyncDir(filepath.Dir(path))
 }
 
 // tellChanged writes a record that a segment is not what was signed of it. A failure is not more than the record

@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"shiplog/format"
 )
 
 // keys is the folder of the private keys: at most two are there, that of the present epoch and, for the moment of
@@ -85,7 +87,7 @@ func (k *keys) create(origin string, epoch int) (*epochKey, error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
-	if err := syncDir(k.dir); err != nil {
+	if err := format.SyncDir(k.dir); err != nil {
 		return nil, err
 	}
 	signer, err := note.NewSigner(secret)
@@ -160,15 +162,6 @@ func eraseFile(path string) error {
 		err = f.Sync()
 	}
 	return errors.Join(err, f.Close(), os.Remove(path))
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 // publicOf derives the verifier line of a private key.

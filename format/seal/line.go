@@ -19,6 +19,7 @@ import (
 const (
 	lineVersion  = 1
 	maxSealLine  = 256 << 10 // bytes of a line of SEALS.jsonl
+	maxSealLines = 1 << 20   // of SEALS.jsonl: 32 TiB of log
 	maxRetired   = 1000      // segments in one line
 	signedPrefix = "shiplog seal v1\n"
 )

@@ -30,7 +30,7 @@ func (v *verifier) checkSealed(ctx context.Context, seg format.Segment, s *segme
 	defer f.Close()
 	sum := newSums(false)
 	pins, changed := v.pins(seg.Name, s)
-	if err := sum.read(ctx, f, -1, make([]byte, readBytes), pins); err != nil {
+	if err := sum.read(ctx, f, -1, make([]byte, verifyBytes), pins); err != nil {
 		if ctx.Err() == nil {
 			v.unreadable(seg.Name, err)
 		}
@@ -132,7 +132,7 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 		v.mu.Unlock()
 	}
 	sum := newSums(false)
-	if err := sum.read(ctx, f, upto, make([]byte, readBytes), pins); err != nil {
+	if err := sum.read(ctx, f, upto, make([]byte, verifyBytes), pins); err != nil {
 		if ctx.Err() == nil {
 			v.unreadable(seg.Name, err)
 		}
@@ -160,7 +160,7 @@ func (v *verifier) checkExtra(ctx context.Context, seg format.Segment) error {
 	}
 	defer f.Close()
 	sum := newSums(false)
-	if err := sum.read(ctx, f, -1, make([]byte, readBytes), nil); err != nil {
+	if err := sum.read(ctx, f, -1, make([]byte, verifyBytes), nil); err != nil {
 		return ctx.Err()
 	}
 	if other := v.sealedAs(sum.sum()); other != "" {
@@ -250,7 +250,7 @@ func (v *verifier) holds(ctx context.Context, name, hash string) (bool, error) {
 	}
 	defer f.Close()
 	sum := newSums(false)
-	err = sum.read(ctx, f, -1, make([]byte, readBytes), nil)
+	err = sum.read(ctx, f, -1, make([]byte, verifyBytes), nil)
 	return err == nil && sum.sum() == hash, err
 }
 

@@ -37,3 +37,10 @@ func (w *Writer) SetSegmentBytes(n int64) {
 	defer w.mu.Unlock()
 	w.opts.SegmentBytes = Options{SegmentBytes: n}.withDefaults().SegmentBytes
 }
+
+// SegmentBytes is the size up to which segments grow.
+func (w *Writer) SegmentBytes() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.opts.SegmentBytes
+}

@@ -132,6 +132,9 @@ func (r *reloader) apply(next *daemon) error {
 			return err
 		}
 	}
+	if r.d.pruner != nil {
+		r.d.pruner.SetPolicy(next.capture.keep.policy())
+	}
 	r.d.logs.now.Set(next.logs.parsed())
 	return nil
 }

@@ -221,7 +221,7 @@ func (p *Pruner) look(policy Policy, bounded, anew bool) (scene, error) {
 	for i, seg := range segs {
 		s.files[i] = file{name: seg.Name, first: seg.First, bytes: seg.Size + p.beside(seg.Name)}
 	}
-	if n := len(segs); n > 0 {
+	if n := len(segs); n > 0 && bounded { // a person means what is there now
 		s.reserve = max(p.w.SegmentBytes()-segs[n-1].Size, 0)
 	}
 	if policy.Free != (Space{}) {

@@ -2,6 +2,7 @@ package prune
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -68,22 +69,20 @@ func (c *clock) silence(newest, now time.Time, up time.Duration) time.Duration {
 
 // ages gives each file its two ages. spans are those of the files, in the same order.
 func (c *clock) ages(files []file, spans []span, now time.Time, up time.Duration) {
-	n := len(files)
-	if n == 0 {
-		return
-	}
-	lived, end := c.silence(spans[n-1].last, now, up), now
-	last := make([]time.Time, n) // of a file, by what later ones say when its own is in the future or missing
-	for i := n - 1; i >= 0; i-- {
-		s := spans[i]
-		if i < n-1 {
-			lived += step(s.last, spans[i+1].first) + spans[i+1].lived
+	lived, next := time.Duration(0), span{} // next: the one after, of those with records
+	last, end := make([]time.Time, len(files)), now
+	for i, s := range slices.Backward(spans) {
+		switch {
+		case s.last.IsZero(): // as old as the one after it
+		case next.last.IsZero():
+			lived, next = c.silence(s.last, now, up), s
+		default:
+			lived, next = lived+step(s.last, next.first)+next.lived, s
 		}
-		files[i].lived = lived
-		if !s.last.IsZero() && !s.last.After(now) {
+		if !s.last.IsZero() && !s.last.After(now) { // else it is at least as old as the one after it
 			end = s.last
 		}
-		last[i] = end
+		files[i].lived, last[i] = lived, end
 	}
 	for i := range files { // a file is not older than the one before it
 		if i > 0 && last[i].Before(last[i-1]) {

@@ -78,7 +78,8 @@ func parseAge(s string) (time.Duration, error) {
 		if digits, ok := strings.CutSuffix(s, unit); ok {
 			var n int64
 			if n, err = strconv.ParseInt(digits, 10, 64); err == nil {
-				d = time.Duration(min(max(n, -1), int64(maxAge/time.Hour))*hours) * time.Hour
+				one := time.Duration(hours) * time.Hour
+				d = time.Duration(min(max(n, 0), int64(maxAge/one)+1)) * one
 			}
 		}
 	}

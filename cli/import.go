@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"shiplog/format"
@@ -80,9 +79,9 @@ func (p *Program) importFrom(ctx context.Context, dir, from string, in io.Reader
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	if isTerminal(p.Stderr) {
-		bar := progressbar.DefaultBytes(size, "import")
-		defer bar.Close()
-		in = io.TeeReader(in, bar)
+		shown := &progress{in: in, to: p.Stderr, size: size}
+		defer shown.done()
+		in = shown
 	}
 	seals, err := p.openImportSeals(dir, w)
 	if err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -46,20 +47,36 @@ func (d *daemon) checkpointText() ([]byte, error) {
 	return c.Text(), nil
 }
 
+// sealedReport is what status tells of the checkpoint; nobody has checked it.
+type sealedReport struct {
+	Size int64     `json:"size"` // lines of SEALS.jsonl
+	At   string    `json:"at"`   // size and root, as verify --at takes them
+	Time time.Time `json:"time"` // of the signature
+	Key  string    `json:"key"`  // as verify --key takes it
+}
+
+func newSealedReport(dir string) *sealedReport {
+	c, err := seal.ReadCheckpoint(dir)
+	if err != nil {
+		return nil
+	}
+	return &sealedReport{Size: c.Size, At: c.At(), Time: c.Time, Key: c.Key}
+}
+
 // checkpointMetrics tells of the checkpoint that is on disk, whichever process signs it: what was scraped
 // is a witness that the log was that long.
 type checkpointMetrics struct {
-	dir              string
-	size, root, time *prometheus.Desc
+	dir                string
+	size, root, signed *prometheus.Desc
 }
 
 func newCheckpointMetrics(dir string) *checkpointMetrics {
 	desc := func(name, help string) *prometheus.Desc { return prometheus.NewDesc("shiplog_"+name, help, nil, nil) }
 	return &checkpointMetrics{
-		dir:  dir,
-		size: desc("checkpoint_size", "Lines of SEALS.jsonl that the checkpoint is signed over. It never falls, unless the log was cut."),
-		root: desc("checkpoint_root_prefix", "First 48 bits of the root in the checkpoint, as a number."),
-		time: desc("checkpoint_timestamp_seconds", "When the checkpoint was signed."),
+		dir:    dir,
+		size:   desc("checkpoint_size", "Lines of SEALS.jsonl that the checkpoint is signed over. It never falls, unless the log was cut."),
+		root:   desc("checkpoint_root_prefix", "First 48 bits of the root in the checkpoint, as a number."),
+		signed: desc("checkpoint_timestamp_seconds", "When the checkpoint was signed."),
 	}
 }
 
@@ -67,7 +84,7 @@ func newCheckpointMetrics(dir string) *checkpointMetrics {
 func (m *checkpointMetrics) Describe(ch chan<- *prometheus.Desc) {
 	ch <- m.size
 	ch <- m.root
-	ch <- m.time
+	ch <- m.signed
 }
 
 // Collect implements prometheus.Collector. A log that is not sealed has no such metrics.
@@ -78,5 +95,5 @@ func (m *checkpointMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	ch <- prometheus.MustNewConstMetric(m.size, prometheus.GaugeValue, float64(c.Size))
 	ch <- prometheus.MustNewConstMetric(m.root, prometheus.GaugeValue, float64(c.RootPrefix()))
-	ch <- prometheus.MustNewConstMetric(m.time, prometheus.GaugeValue, float64(c.Time.UnixNano())/1e9)
+	ch <- prometheus.MustNewConstMetric(m.signed, prometheus.GaugeValue, float64(c.Time.UnixNano())/1e9)
 }

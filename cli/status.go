@@ -32,6 +32,7 @@ type report struct {
 	Agent    *agent.Status `json:"agent,omitempty"`
 	Log      logReport     `json:"log"`
 	Index    *indexReport  `json:"index,omitempty"`
+	Sealed   *sealedReport `json:"checkpoint,omitempty"` // missing when the log is not sealed
 	Free     *uint64       `json:"disk_free_bytes,omitempty"`
 	Accounts *int          `json:"accounts,omitempty"` // missing when they cannot be read
 }
@@ -109,6 +110,7 @@ func newReport(ctx context.Context, dir, state, indexDir string) (*report, error
 	r := &report{Reasons: []string{}, Log: logReport{Dir: log.Dir(), Gaps: []gapReport{}}}
 	r.askAgent(ctx, filepath.Join(dir, agent.SocketName))
 	r.readLog(log, indexDir)
+	r.Sealed = newSealedReport(log.Dir())
 	if free, err := format.FreeSpace(dir); err == nil {
 		r.Free = &free
 	}

@@ -35,6 +35,10 @@ func (r *report) print(w io.Writer, now time.Time) error {
 	if r.Index != nil {
 		line("index", "%s: %d segments, %d to come", r.Index.Dir, r.Index.Indexed, r.Index.Pending)
 	}
+	if s := r.Sealed; s != nil {
+		line("sealed", "checkpoint %s of %s", s.At, stampOf(s.Time))
+		line("key", "%s", s.Key)
+	}
 	if r.Free != nil {
 		line("disk", "%s free", sizeText(*r.Free))
 	}

@@ -43,11 +43,14 @@ func TestStatusFromTheFilesAlone(t *testing.T) {
 	if len(r.Log.Gaps) != 3 || r.Log.Gaps[0].Seq != 4 || r.Log.Gaps[2].Message != "one" {
 		t.Errorf("gaps = %+v, want three, newest first", r.Log.Gaps)
 	}
+	if s := r.Sealed; s == nil || s.Size != 1 || !strings.HasPrefix(s.At, "1:") || !strings.HasPrefix(s.Key, "shiplog/") || s.Time.IsZero() {
+		t.Errorf("checkpoint = %+v, want one of size 1", s)
+	}
 	if r.Index == nil || r.Index.Indexed != 0 || r.Index.Pending != 1 {
 		t.Errorf("index = %+v, want one segment to come", r.Index)
 	}
 	out, errs, status := shiplog(t, "", "status", "--data", dir)
-	for _, want := range []string{"not well  not running\n", ": 2 segments, ", ", last record 4 of 20", `gap       record 4 of `, `: \x1b[31mthree`, " free\n", "accounts  1\n"} {
+	for _, want := range []string{"not well  not running\n", ": 2 segments, ", ", last record 4 of 20", "\nsealed    checkpoint 1:", "\nkey       shiplog/", `gap       record 4 of `, `: \x1b[31mthree`, " free\n", "accounts  1\n"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("status prints\n%swant %q in it", out, want)
 		}
@@ -74,7 +77,7 @@ func TestStatusOfARunningOne(t *testing.T) {
 		t.Errorf("writer = %+v, log = %+v; want them to agree", w, r.Log)
 	}
 	out := must(t, "", "status", "--data", dir)
-	want := regexp.MustCompile(`(?m)\Ashiplog   \S+, process \d+, running since \S+\nserver    ` + regexp.QuoteMeta(s.url) + `\nengine    docker: not seen\nwriter    ok, last record (\d+), safe on disk up to \d+\nlog       \S+: 1 segments, \d+ bytes, last record \d+ of \S+\nindex     \S+: 0 segments, 0 to come\ndisk      \S+ .iB free\naccounts  1\n\z`)
+	want := regexp.MustCompile(`(?m)\Ashiplog   \S+, process \d+, running since \S+\nserver    ` + regexp.QuoteMeta(s.url) + `\nengine    docker: not seen\nwriter    ok, last record (\d+), safe on disk up to \d+\nlog       \S+: 1 segments, \d+ bytes, last record \d+ of \S+\nindex     \S+: 0 segments, 0 to come\nsealed    checkpoint 0:\S+ of \S+\nkey       shiplog/\S+\ndisk      \S+ .iB free\naccounts  1\n\z`)
 	if !want.MatchString(out) {
 		t.Errorf("status prints\n%swant\n%s", out, want)
 	}

@@ -46,7 +46,7 @@ The exit status is 0 when all is as it was written, 4 when it is not, 1 when tha
 	p.dataFlag(cmd, &v.dir)
 	flags := cmd.Flags()
 	flags.StringVar(&v.key, "key", "", "`key` of the log, as the first start printed it; default the one in the log itself")
-	flags.StringVar(&v.at, "at", "", "earlier `checkpoint`: a file, - for standard input, or SIZE:ROOT")
+	flags.StringVar(&v.at, "at", "", "earlier checkpoint: a `file`, - for standard input, or SIZE:ROOT")
 	flags.BoolVar(&v.fast, "fast", false, "compare sizes, and read the newest segments only")
 	choiceFlag(flags, &v.out, "output", "o", "output format", "text", "json")
 	flags.StringVar(&v.metrics, "metrics", "", "also write the result to this `file`, for the textfile collector of Prometheus' node exporter")

@@ -25,6 +25,8 @@ type limitedListener struct {
 	done  chan struct{}
 	once  sync.Once
 
+	silent sync.WaitGroup // connections on which no request has begun
+
 	asked, answered chan struct{} // size 1 each: one question of alive at a time, which waits while Accept is woken
 }
 
@@ -44,7 +46,8 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 			if t, ok := c.(*net.TCPConn); ok {
 				_ = t.SetWriteBuffer(sendBuffer) // only a hint
 			}
-			return &limitedConn{Conn: c, free: func() { <-l.slots }}, nil
+			l.silent.Add(1)
+			return &limitedConn{Conn: c, free: func() { <-l.slots }, begun: sync.OnceFunc(l.silent.Done)}, nil
 		}
 		<-l.slots
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -99,14 +102,27 @@ func (l *limitedListener) Close() error {
 	return l.Listener.Close()
 }
 
+// awaitFirstRequests waits until a request has begun on each connection or it is closed, at most d. The listener
+// must be closed and Accept must not be called any more.
+func (l *limitedListener) awaitFirstRequests(d time.Duration) {
+	all := make(chan struct{})
+	go func() { l.silent.Wait(); close(all) }() // ends with the connections
+	select {
+	case <-all:
+	case <-time.After(d):
+	}
+}
+
 type limitedConn struct {
 	net.Conn
-	once sync.Once
-	free func()
+	once  sync.Once
+	free  func()
+	begun func() // by the first request; again does nothing
 }
 
 func (c *limitedConn) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(c.free)
+	c.begun()
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 )
 
 // Run serves on ln until ctx ends: then it takes no more connections, ends waits, lets other requests finish
@@ -25,10 +26,18 @@ func (s *Server) RunJournal(ctx context.Context, ln net.Listener) error {
 	return s.listen(ctx, ln, journal, func() {})
 }
 
+// firstRequest is how long, at the end, a connection that was taken may take to send its request. Those who connect
+// ahead of need, as browsers do, send none.
+const firstRequest = time.Second
+
 // listen serves handler on ln until ctx ends; it calls closing before it waits for the requests in flight.
+//
+// Shutdown of http.Server hangs up on connections whose first request it has not read. Who connects to a socket
+// that a service manager keeps open must not notice a restart, so they are waited for before.
 func (s *Server) listen(ctx context.Context, ln net.Listener, handler http.Handler, closing func()) error {
 	hs := &http.Server{
-		Handler:           handler,
+		Handler:           begins(handler),
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		ReadHeaderTimeout: s.limits.readHeader,
 		ReadTimeout:       s.limits.read,
 		IdleTimeout:       s.limits.idle,
@@ -46,12 +55,27 @@ func (s *Server) listen(ctx context.Context, ln net.Listener, handler http.Handl
 	case <-ctx.Done():
 	}
 	closing()
+	_ = limited.Close()
+	<-served
+	limited.awaitFirstRequests(firstRequest)
 	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.limits.shutdown)
 	defer cancel()
 	if err := hs.Shutdown(patience); err != nil {
 		s.opts.Logger.Warn("requests cut off by shutdown", "err", err)
 		_ = hs.Close()
 	}
-	<-served
 	return nil
+}
+
+// connKey is the key of a request's connection in its context.
+type connKey struct{}
+
+// begins tells the connection of each request that one has begun.
+func begins(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connKey{}).(*limitedConn); ok {
+			c.begun()
+		}
+		next.ServeHTTP(w, r)
+	})
 }

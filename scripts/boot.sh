@@ -210,7 +210,7 @@ stop_guest() {
   rm -f "$G/pid"
   # shellcheck disable=SC2016
   for h in $(hierarchies); do                      # only ours by name; rmdir takes only empty ones
-    [ ! -d "$h/$TAG" ] || wait_for 5 sh -c 'find "$1" -depth -type d -exec rmdir {} + 2>/dev/null; [ ! -d "$1" ]' sh "$h/$TAG" || note "left: $h/$TAG"
+    [ ! -d "$h/$TAG" ] || wait_for 20 sh -c 'find "$1" -depth -type d -exec rmdir {} + 2>/dev/null; [ ! -d "$1" ]' sh "$h/$TAG" || note "left: $h/$TAG"
   done
 }
 cmd_down() {

@@ -133,6 +133,9 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 // Text is the signed note, as it stands in the file.
 func (c *Checkpoint) Text() []byte { return c.text }
 
+// At is the size and the root, as [ParseAt] takes them.
+func (c *Checkpoint) At() string { return fmt.Sprintf("%d:%s", c.Size, c.Root) }
+
 // RootPrefix is the first 48 bits of the root as a number, which a float64 holds exactly.
 func (c *Checkpoint) RootPrefix() uint64 {
 	n := uint64(0)

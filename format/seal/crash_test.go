@@ -86,10 +86,46 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 			t.Fatal("the runs do not end")
 		}
 	}
-	for _, step := range []string{"create key", "write key", "open seals", "write seals", "write .blk", "rename .blk", "write checkpoint", "rename checkpoint", "erase key"} {
+	for _, step := range []string{"create key", "write key", "open seals", "write seals", "sync seals", "write .blk", "rename .blk", "write checkpoint", "rename checkpoint", "erase key"} {
 		if !seen[step] {
 			t.Errorf("no run was killed at %q", step)
 		}
+	}
+}
+
+// TestFailedSyncOfTheChain lets the sync of a line fail: the file is written anew before the chain goes on.
+func TestFailedSyncOfTheChain(t *testing.T) {
+	b := openBox(t, t.TempDir(), Options{})
+	key := b.k.NewKey()
+	b.write(3)
+	b.seal()
+	before, err := os.Stat(b.path(SealsName))
+	must(t, err)
+	broken := true
+	b.k.o.step = func(step string) error {
+		if broken && step == "sync seals" {
+			return errKilled
+		}
+		return nil
+	}
+	b.write(3)
+	if _, err := b.w.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.k.CatchUp(t.Context()); !errors.Is(err, errKilled) {
+		t.Fatalf("CatchUp = %v, want the error of the sync", err)
+	}
+	broken = false
+	b.close()
+	after, err := os.Stat(b.path(SealsName))
+	must(t, err)
+	if os.SameFile(before, after) {
+		t.Error("SEALS.jsonl is the same file after a failed sync, want a new one")
+	}
+	r := b.verify(VerifyOptions{Key: key})
+	wantOK(t, "after a failed sync", r)
+	if r.Size != 2 {
+		t.Errorf("Size = %d, want 2", r.Size)
 	}
 }
 
@@ -170,7 +206,7 @@ func verifyDir(t *testing.T, dir, key string) *Report {
 }
 
 func sealUntilKilled(t *testing.T, dir string) {
-	b := openBox(t, dir, Options{EpochSeals: 3, TailEvery: time.Millisecond, Settle: time.Millisecond})
+	b := openBox(t, dir, Options{EpochSeals: 3, TailEvery: time.Millisecond, Settle: time.Millisecond, Startup: time.Millisecond})
 	go b.k.Run(t.Context())
 	for range 20_000 { // so that a child nobody kills ends too
 		b.write(2)
@@ -186,7 +222,7 @@ func TestVerifyWhileWritten(t *testing.T) {
 	dir := t.TempDir()
 	w, err := format.Open(dir, format.Options{KeepFree: -1, SegmentBytes: 20_000})
 	must(t, err)
-	k, err := Open(dir, w, Options{Host: "nas", TailEvery: 5 * time.Millisecond, Settle: time.Millisecond, EpochSeals: 5})
+	k, err := Open(dir, w, Options{Host: "nas", TailEvery: 5 * time.Millisecond, Settle: time.Millisecond, Startup: time.Millisecond, EpochSeals: 5})
 	must(t, err)
 	key := k.NewKey()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -244,7 +280,7 @@ func TestVerifyWhileWritten(t *testing.T) {
 
 // TestSleepsWhileNothingHappens holds that an idle keeper writes nothing, and how often it signs while records come.
 func TestSleepsWhileNothingHappens(t *testing.T) {
-	b := openBox(t, t.TempDir(), Options{TailEvery: time.Hour, Settle: 30 * time.Millisecond})
+	b := openBox(t, t.TempDir(), Options{TailEvery: time.Hour, Settle: 30 * time.Millisecond, Startup: 10 * time.Millisecond})
 	var steps atomic.Int64
 	b.k.o.step = func(step string) error {
 		if strings.HasPrefix(step, "write") {

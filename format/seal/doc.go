@@ -53,7 +53,8 @@
 // # Epochs
 //
 // After 64 seals, or on the first occasion after a day, a new key is made. The last line under the old key signs
-// the new one, then the old private key is overwritten and removed. Who becomes master of the machine later finds
+// the new one, then the old private key is overwritten and removed (a file system that copies on write, or flash, may
+// keep its bytes for a while). Who becomes master of the machine later finds
 // no key that could sign what came before; who has the key of epoch 0 can follow the chain to the present one. The
 // end of the chain is certain only to who has an outside witness of it: a checkpoint noted elsewhere.
 //

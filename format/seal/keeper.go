@@ -18,6 +18,7 @@ type Options struct {
 	Host       string           // of this box; names a new chain
 	TailEvery  time.Duration    // shortest time between two signatures of the active segment; default 1m
 	Settle     time.Duration    // from the first change after that to the signature; default 2s
+	Startup    time.Duration    // from the begin of Run to the first signature, so that what a start writes needs no second; default 8s
 	EpochSeals int              // seals under one key; default 64
 	EpochAge   time.Duration    // after which the next occasion makes a new key; default 24h
 	Now        func() time.Time // wall clock; default time.Now
@@ -32,6 +33,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Settle <= 0 {
 		o.Settle = 2 * time.Second
+	}
+	if o.Startup <= 0 {
+		o.Startup = 8 * time.Second
 	}
 	if o.EpochSeals <= 0 {
 		o.EpochSeals = 64
@@ -71,6 +75,7 @@ type Keeper struct {
 	from   *From       // for the first line, when an earlier chain was set aside
 	active *activeSums // nil: not hashed yet
 	begun  bool        // this keeper began the chain
+	unsure bool        // a sync of SEALS.jsonl failed
 }
 
 // activeSums is how far the active segment was hashed.
@@ -134,12 +139,9 @@ const (
 // is written.
 func (k *Keeper) Run(ctx context.Context) error {
 	grown, sealed := k.w.Bells()
+	err := k.locked(func() error { return k.sealAll(ctx) })
 	var last time.Time // of a signature, or of a failure
-	wrote, err := k.catchUp(ctx)
-	if wrote {
-		last = time.Now()
-	}
-	var due <-chan time.Time
+	due := time.After(k.o.Startup)
 	failed := 0 // attempts in a row
 	for {
 		switch {
@@ -170,8 +172,11 @@ func (k *Keeper) Run(ctx context.Context) error {
 			case <-grown: // it is in what is signed now
 			default:
 			}
-			due, last = nil, time.Now()
-			_, err = k.catchUp(ctx)
+			due = nil
+			var wrote bool
+			if wrote, err = k.catchUp(ctx); wrote {
+				last = time.Now()
+			}
 		}
 	}
 }

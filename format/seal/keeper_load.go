@@ -63,7 +63,7 @@ func (k *Keeper) existing(cp *Checkpoint) (c *chain, why string, err error) {
 	c, err = readChain(path, "", fallback)
 	switch {
 	case err == nil:
-		return c, "", k.takeTorn(c)
+		return c, "", errors.Join(k.takeTorn(c), k.writeAgain())
 	case !errors.Is(err, errNotChain):
 		return nil, "", err
 	case cp != nil:
@@ -233,6 +233,21 @@ func (k *Keeper) earlier(reason string) *From {
 		from.Origin, from.Key, from.Size, from.Root = c.origin, c.keys[0].public, c.size, root.String()
 	}
 	return from
+}
+
+// writeAgain writes SEALS.jsonl anew after a sync of it failed: the kernel tells such an error once and then believes
+// that all is on disk, so another sync of the same file would prove nothing.
+func (k *Keeper) writeAgain() error {
+	if !k.unsure {
+		return nil
+	}
+	path := filepath.Join(k.log.Dir(), SealsName)
+	b, err := readSmall(path, maxSealLines*1024)
+	if err == nil {
+		err = k.writeFile(path, b)
+	}
+	k.unsure = err != nil
+	return err
 }
 
 // takeTorn moves what stands after the last newline of SEALS.jsonl to a .torn file.

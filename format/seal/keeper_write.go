@@ -3,7 +3,6 @@ package seal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -210,7 +209,10 @@ func (k *Keeper) appendLine(b []byte) error {
 		_, err = f.Write(append(b[:len(b):len(b)], '\n'))
 	}
 	if err == nil {
-		err = f.Sync()
+		if err = k.o.step("sync seals"); err == nil {
+			err = f.Sync()
+		}
+		k.unsure = err != nil
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err // what was written of it is taken away when the chain is read again
@@ -237,7 +239,7 @@ func (k *Keeper) writeCheckpoint(tail *Tail) error {
 		return err
 	}
 	if k.cp == nil || k.cp.Size != cp.Size {
-		k.o.Logger.Info("checkpoint", "origin", cp.Origin, "size", cp.Size, "at", fmt.Sprintf("%d:%s", cp.Size, cp.Root), "epoch", k.key.epoch)
+		k.o.Logger.Info("checkpoint", "origin", cp.Origin, "size", cp.Size, "at", cp.At(), "epoch", k.key.epoch)
 	}
 	k.cp = cp
 	return nil

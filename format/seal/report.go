@@ -20,6 +20,7 @@ const (
 	WordLineEnds   Word = "line-ends"  // a tool changed the line ends, and nothing else
 	WordSwapped    Word = "swapped"    // holds what another segment held
 	WordRenamed    Word = "renamed"    // has another name now
+	WordRetired    Word = "retired"    // was removed by rule and is here all the same
 	WordMissing    Word = "missing"    // is gone and was not retired
 	WordExtra      Word = "extra"      // was never sealed and stands among sealed ones
 	WordUnreadable Word = "unreadable" // the disk does not give it

@@ -258,3 +258,16 @@ func TestOldDirectory(t *testing.T) {
 		t.Errorf("Verify = %+v, want 3 segments sealed late", r)
 	}
 }
+
+// TestStopSignsWhatWaitsForASync writes records that nobody has synced yet when the keeper stops.
+func TestStopSignsWhatWaitsForASync(t *testing.T) {
+	b := openBox(t, t.TempDir(), Options{})
+	if err := b.w.Write(&format.Record{Stream: format.StreamLog, Category: "system", Msg: "the last"}); err != nil {
+		t.Fatal(err)
+	}
+	b.close()
+	r := b.verify(VerifyOptions{})
+	if r.ActiveBytes == 0 || r.ActiveSigned != r.ActiveBytes {
+		t.Errorf("%d of %d bytes are signed, want all", r.ActiveSigned, r.ActiveBytes)
+	}
+}

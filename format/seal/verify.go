@@ -155,7 +155,7 @@ func (v *verifier) checkSegments(ctx context.Context) error {
 		s := v.state[seg.Name]
 		switch {
 		case s != nil && s.seal != nil && s.retired != nil:
-			v.add(Finding{Word: WordMissing, Severity: Notice, File: seg.Name, Text: "it was retired and is still here: it was not removed to the end, or put back"})
+			v.add(Finding{Word: WordRetired, Severity: Notice, File: seg.Name, Text: "it was retired and is still here: it was not removed to the end, or put back"})
 			fallthrough
 		case s != nil && s.seal != nil:
 			group.Go(func() error { return v.checkSealed(gctx, seg, s) })

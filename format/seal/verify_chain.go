@@ -36,6 +36,7 @@ func (v *verifier) checkChain() {
 					counted(l.Was.Bytes), l.Time.Format("2006-01-02 15:04:05 UTC")), Look: "less " + v.path(l.Was.Seg)})
 		}
 		if f := l.From; f != nil {
+			v.checkEarlier(f)
 			v.add(Finding{Word: WordBegunAnew, Severity: Notice, File: SealsName,
 				Text: fmt.Sprintf("this chain was begun on %s after an earlier one (%s, %d lines) that could not be continued: %s; what was sealed before is only as good as it was then",
 					l.Time.Format("2006-01-02 15:04:05 UTC"), f.Origin, f.Size, f.Reason)})
@@ -43,6 +44,28 @@ func (v *verifier) checkChain() {
 	}
 	if v.chain.torn > 0 {
 		v.add(Finding{Word: WordSealsCut, Severity: Notice, File: SealsName, Text: "its last line is not complete: it is being written, or a crash cut it off; the next start makes it anew"})
+	}
+}
+
+// checkEarlier compares the chain with the one before it, whose files were set aside: what that had sealed should be
+// sealed the same again.
+func (v *verifier) checkEarlier(f *From) {
+	for n := 1; exists(oldName(v.dir, SealsName, n)) || exists(oldName(v.dir, CheckpointName, n)); n++ {
+		c, err := readChain(oldName(v.dir, SealsName, n), f.Key, "")
+		if err != nil {
+			continue
+		}
+		if root, err := c.root(f.Size); err != nil || root.String() != f.Root {
+			continue
+		}
+		for _, l := range c.lines {
+			if now := v.state[l.Seg]; l.Seg != "" && now != nil && now.seal != nil && now.seal.SHA256 != l.SHA256 {
+				v.add(Finding{Word: WordChanged, Severity: Damage, File: l.Seg,
+					Text: fmt.Sprintf("it was sealed otherwise in the earlier chain of %s, on %s: somebody changed it before this chain was begun", f.Origin, l.Time.Format("2006-01-02 15:04:05 UTC")),
+					Look: "grep -h " + l.Seg + " " + v.path(SealsName) + "* | jq ."})
+			}
+		}
+		return
 	}
 }
 

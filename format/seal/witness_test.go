@@ -107,7 +107,11 @@ func TestStolenKeys(t *testing.T) {
 	b.write(3000)
 	b.seal() // the epoch ends
 	b.k.o.EpochSeals = 1000
-	b.write(3000)
+	b.write(1500)
+	b.k.o.EpochAge = 1
+	must(t, b.k.CatchUp(t.Context())) // another one ends, in the middle of a segment
+	b.k.o.EpochAge = time.Hour
+	b.write(1500)
 	b.seal()
 	b.write(3)
 	b.close()
@@ -118,7 +122,7 @@ func TestStolenKeys(t *testing.T) {
 		do    func(b *box)
 		words string
 	}{
-		{"a line of the new epoch, signed with the old key", func(b *box) { editIn(b, 3); resign(b, 3, old) }, "old-key old-key"},
+		{"a line of the new epoch, signed with the old key", func(b *box) { editIn(b, 3); resign(b, 3, old) }, "rewritten old-key old-key"},
 		{"a line of the old epoch, signed with the old key", func(b *box) {
 			now := b.read(CheckpointName)
 			editIn(b, 1)
@@ -141,6 +145,10 @@ func TestStolenKeys(t *testing.T) {
 			}
 			b.put(CheckpointName, cp.text)
 		}, "old-key"},
+		{"what the old epoch signed of a segment that was active then, all after it signed with the present key", func(b *box) {
+			editIn(b, 3)
+			resign(b, 4, secret(b.t, b))
+		}, "rewritten"},
 		{"all of it, signed with another key from the first line on", func(b *box) { editIn(b, 2); resign(b, 1, otherKey(b)) }, "foreign-key foreign-key"},
 		{"all of it, and the key in it too, when none is noted", nil, ""},
 	} {
@@ -210,7 +218,7 @@ func TestRetire(t *testing.T) {
 	}
 	b.remove(segment(1))
 	r := b.verify(VerifyOptions{Key: key}) // between the two removals
-	if r.Result != ResultOK || r.Retired != 2 || len(r.Findings) != 1 || r.Findings[0].Severity != Notice {
+	if r.Result != ResultOK || r.Retired != 2 || len(r.Findings) != 1 || r.Findings[0].Word != WordRetired {
 		t.Errorf("Verify in the middle of retention = %s with %+v, want ok and a notice of the one that is still here", r.Result, r.Findings)
 	}
 	b.remove(segment(2))
@@ -249,6 +257,36 @@ func TestChangedWhileAway(t *testing.T) {
 	}
 	if n := strings.Count(string(b.read(segment(4))), `"action":"log.changed"`); n != 1 {
 		t.Errorf("%d records of it, want 1", n)
+	}
+}
+
+// TestChangedAfterAnEpoch changes what two signatures cover, the end of an epoch and the checkpoint: it is told once.
+func TestChangedAfterAnEpoch(t *testing.T) {
+	b := openBox(t, t.TempDir(), Options{})
+	b.write(20)
+	b.k.o.EpochAge = 1
+	must(t, b.k.CatchUp(t.Context()))
+	b.k.o.EpochAge = time.Hour
+	b.write(5)
+	b.close()
+	b.lines("00000000000000000001.jsonl", func(l []string) []string {
+		l[3] = strings.Replace(l[3], "record", "recorD", 1)
+		return l
+	})
+	for range 3 {
+		b = openBox(t, b.dir, Options{})
+		b.close()
+	}
+	b = openBox(t, b.dir, Options{})
+	b.write(1)
+	b.seal()
+	b.close()
+	if r := b.verify(VerifyOptions{}); words(r) != "changed" {
+		t.Errorf("Verify = %q, want changed, once; %+v", words(r), r.Findings)
+	}
+	cp, err := ReadCheckpoint(b.dir)
+	if must(t, err); cp.Tail != nil {
+		t.Errorf("the checkpoint speaks of the active segment %+v, of which there is nothing yet", cp.Tail)
 	}
 }
 
@@ -350,6 +388,20 @@ func TestFromTellsOfTheEarlierChain(t *testing.T) {
 	}
 }
 
+// TestChangedBetweenTwoChains changes a segment in a copy without keys, which is then continued. The new chain seals
+// what it finds; the one before it still tells.
+func TestChangedBetweenTwoChains(t *testing.T) {
+	b := filled(t)
+	must(t, os.RemoveAll(filepath.Join(b.dir, "keys")))
+	editIn(b, 2)
+	b = openBox(t, b.dir, Options{})
+	b.close()
+	r := b.verify(VerifyOptions{})
+	if words(r) != "changed" || r.Findings[0].File != segment(2) {
+		t.Errorf("Verify = %q, want changed; %+v", words(r), r.Findings)
+	}
+}
+
 // TestAnotherHostWithTheKeys continues a copy with its keys: the chain goes on, and its lines name the host.
 func TestAnotherHostWithTheKeys(t *testing.T) {
 	b := filled(t)
@@ -383,5 +435,35 @@ func TestNewerVersionIsLeftAlone(t *testing.T) {
 	}
 	if _, err := Verify(t.Context(), b.dir, VerifyOptions{}); !errors.Is(err, format.ErrVersion) {
 		t.Errorf("Verify = %v, want ErrVersion", err)
+	}
+}
+
+// TestTwoHistoriesUnderOneKey lets a log and a copy of it with the keys go on apart. Each is right in itself; a
+// checkpoint of one shows that the other is another history.
+func TestTwoHistoriesUnderOneKey(t *testing.T) {
+	b := filled(t)
+	key, err := Key(b.dir)
+	must(t, err)
+	other := b.copy(t)
+	for _, b := range []*box{b, other} {
+		goOn := openBox(t, b.dir, Options{})
+		goOn.write(3)
+		goOn.seal()
+		goOn.close()
+		wantOK(t, "each in itself", b.verify(VerifyOptions{Key: key}))
+	}
+	witness, err := ReadCheckpoint(other.dir)
+	must(t, err)
+	if r := b.verify(VerifyOptions{Key: key, At: witness}); words(r) != "missing rewritten" && words(r) != "rewritten" {
+		t.Errorf("with a checkpoint of the other: %q, want rewritten", words(r))
+	}
+	b.put(CheckpointName, other.read(CheckpointName))
+	if r := b.verify(VerifyOptions{Key: key}); words(r) != "rewritten" {
+		t.Errorf("with the checkpoint of the other in place: %q, want rewritten", words(r))
+	}
+	b = openBox(t, b.dir, Options{})
+	b.close()
+	if !strings.Contains(b.logs.String(), "not what the checkpoint was signed over") {
+		t.Errorf("log = %s, want the chain set aside", b.logs.String())
 	}
 }

@@ -12,7 +12,6 @@ type box struct {
 	e            *engines // nil: none
 	older, newer string   // the packages, outside
 	before       map[string]bool
-	password     string
 	c            *client
 	ledger       *ledger
 	set          setup
@@ -23,13 +22,12 @@ type setup struct {
 	name           string
 	writer, server string // units; in the single set-up they are one
 	units          []string
-	accounts       string // the directory of the accounts
 }
 
-var single = setup{"single", "shiplog.service", "shiplog.service", []string{"shiplog.service"}, data}
+var single = setup{"single", "shiplog.service", "shiplog.service", []string{"shiplog.service"}}
 
 var pair = setup{"pair", "shiplog-agent.service", "shiplog-httpd.service",
-	[]string{"shiplog-agent.service", "shiplog-httpd.service"}, "/var/lib/shiplog-httpd"}
+	[]string{"shiplog-agent.service", "shiplog-httpd.service"}}
 
 func TestBoot(t *testing.T) {
 	if os.Getenv("SHIPLOG_ROOTFS") == "" || os.Getenv("SHIPLOG_DEBS") == "" {

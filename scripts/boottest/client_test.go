@@ -29,14 +29,14 @@ type client struct {
 	password string
 }
 
-// newClient logs in and takes a token. accounts is the directory that holds the accounts.
-func newClient(t *testing.T, g *guest, password, accounts string) *client {
+// newClient logs in to the single unit and takes a token.
+func newClient(t *testing.T, g *guest, password string) *client {
 	t.Helper()
 	c := &client{g: g, http: g.client(t), password: password}
 	if err := c.login(); err != nil {
 		t.Fatal(err)
 	}
-	out := g.do(t, "shiplog token add --data "+accounts+" --user admin --project p1 --role admin 2>/dev/null")
+	out := g.do(t, "shiplog token add --data "+data+" --user admin --project p1 --role admin 2>/dev/null")
 	if c.token = out; len(out) < 20 || strings.ContainsAny(out, " \n") {
 		t.Fatalf("shiplog token add printed %q, want a token alone", out)
 	}

@@ -102,10 +102,10 @@ func (b *box) captured(t *testing.T) {
 		t.Errorf("event/wait for %s = %q, want stopped", name, got)
 	}
 	b.e.do(t, "docker rm -f "+name, "incus delete -f "+name)
-	for _, action := range []string{"die", "instance-stopped"} {
-		eventually(t, "no event "+action+" of "+name+" in the files", func() bool {
+	for engine, action := range map[string]string{"docker": "die", "incus": "container.destroy"} {
+		eventually(t, "no event "+action+" of "+engine+" in the files", func() bool {
 			for _, r := range b.g.records(t, data) {
-				if r.Stream == "event" && r.Obj.Name == name && strings.Contains(r.Action, action) {
+				if r.Stream == "event" && r.Engine == engine && r.Obj.Name == name && strings.Contains(r.Action, action) {
 					return true
 				}
 			}

@@ -13,28 +13,26 @@ import (
 // passwordLine is what the first start prints.
 var passwordLine = regexp.MustCompile(`user admin, password (\w+)`)
 
-// readmeCommands are the commands of README's section on the installation.
-func readmeCommands(t *testing.T) []string {
+// readmeCommands are the three commands of the first block in a section of README.
+func readmeCommands(t *testing.T, section string) []string {
 	t.Helper()
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n## Install\n")
-	_, section, _ = strings.Cut(section, "\n```sh\n")
-	commands, _, ok := strings.Cut(section, "\n```\n")
-	if !ok {
-		t.Fatal("README.md has no block of commands under Install")
+	_, rest, _ := strings.Cut(string(text), "\n## "+section+"\n")
+	_, rest, _ = strings.Cut(rest, "\n```sh\n")
+	block, _, _ := strings.Cut(rest, "\n```\n")
+	commands := strings.Split(block, "\n")
+	if len(commands) != 3 {
+		t.Fatalf("README.md has %d commands under %q, want three: %q", len(commands), section, commands)
 	}
-	return strings.Split(commands, "\n")
+	return commands
 }
 
 // install does what README says, word for word: it installs, tells the password, and shows the log.
 func (b *box) install(t *testing.T) {
-	commands := readmeCommands(t)
-	if len(commands) != 3 {
-		t.Fatalf("README.md installs with %d commands, want three: %q", len(commands), commands)
-	}
+	commands := readmeCommands(t, "Install")
 	b.g.boot(t, "copy", b.older, "/root/")
 	t.Logf("%s\n%s", commands[0], b.g.do(t, commands[0]))
 	var told string
@@ -42,13 +40,12 @@ func (b *box) install(t *testing.T) {
 		told, _ = b.g.try(commands[1])
 		return passwordLine.MatchString(told)
 	})
-	b.password = passwordLine.FindStringSubmatch(told)[1]
 	b.g.do(t, "shiplog record --data "+data+" --category boottest --message 'the first record'")
 	if out := b.g.do(t, commands[2]); !strings.Contains(out, "the first record") {
 		t.Errorf("%s prints %q, want the first record", commands[2], out)
 	}
 	b.set = single
-	b.c = newClient(t, b.g, b.password, b.set.accounts)
+	b.c = newClient(t, b.g, passwordLine.FindStringSubmatch(told)[1])
 	b.ledger.c = b.c
 	if out := b.c.get(t, v2+"/log"); !strings.Contains(out, "the first record") {
 		t.Errorf("GET %s/log = %s, want the first record", v2, out)

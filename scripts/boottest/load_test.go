@@ -123,7 +123,7 @@ func (l *ledger) check(t testing.TB) {
 	}
 	lost := slices.DeleteFunc(slices.Clone(l.acked), func(text string) bool { return seen[text] == 1 })
 	if len(lost) > 0 {
-		t.Errorf("%d of %d acknowledged records are not there exactly once, the first is %q (%d times)", len(lost), len(l.acked), lost[0], seen[lost[0]])
+		t.Fatalf("%d of %d acknowledged records are not there exactly once, the first is %q (%d times)", len(lost), len(l.acked), lost[0], seen[lost[0]])
 	}
 	t.Logf("%d acknowledged records, all there once", len(l.acked))
 }

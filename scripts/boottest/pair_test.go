@@ -7,27 +7,23 @@ import (
 	"testing"
 )
 
-// split changes from the single unit to the pair, as README says; the log goes on.
+// split changes from the single unit to the pair, as README says, word for word; log and accounts go on.
 func (b *box) split(t *testing.T) {
 	n := len(b.g.records(t, data))
-	b.g.do(t, "systemctl disable --now shiplog.service", "systemctl enable --now shiplog-agent.service shiplog-httpd.socket")
+	b.g.do(t, readmeCommands(t, "Under systemd")...)
 	b.set = pair
 	if got := b.g.show(t, "shiplog-httpd.service", "ActiveState"); got != "inactive" {
 		t.Errorf("shiplog-httpd.service is %s before the first request, want inactive", got)
 	}
-	b.c = &client{g: b.g, http: b.g.client(t)}
 	b.c.get(t, "/healthz") // the first request starts it
-	if got := b.g.show(t, "shiplog-httpd.service", "ActiveState"); got != "active" {
-		t.Errorf("shiplog-httpd.service is %s after the first request, want active", got)
-	}
-	told := b.g.journal(t, "shiplog-httpd.service")
-	found := passwordLine.FindStringSubmatch(told)
-	if found == nil {
-		t.Fatalf("shiplog-httpd.service tells no password:\n%s", told)
-	}
-	b.c = newClient(t, b.g, found[1], b.set.accounts)
-	b.ledger.c = b.c
+	b.awaitActive(t, "shiplog-httpd.service")
 	b.c.awaitReady(t)
+	if err := b.c.login(); err != nil {
+		t.Errorf("the password of the single unit: %v", err)
+	}
+	if got := b.c.count(t); got == 0 {
+		t.Error("the token of the single unit counts no record")
+	}
 	if got := len(b.g.records(t, data)); got < n {
 		t.Errorf("%d records, there were %d before", got, n)
 	}
@@ -39,6 +35,12 @@ func (b *box) split(t *testing.T) {
 			t.Errorf("%s is %s, want enabled", unit, got)
 		}
 	}
+}
+
+// awaitActive waits until systemd knows what an answered request tells already.
+func (b *box) awaitActive(t *testing.T, unit string) {
+	t.Helper()
+	eventually(t, unit+" is not active", func() bool { return b.g.show(t, unit, "ActiveState") == "active" })
 }
 
 // pairSandbox wants the agent to have no network, and the server nothing but a view of the log.
@@ -71,10 +73,8 @@ func (b *box) activated(t *testing.T) {
 		}
 	}
 	b.g.do(t, "systemctl stop shiplog-httpd.service")
-	w.await(t, 20)
-	if got := b.g.show(t, "shiplog-httpd.service", "ActiveState"); got != "active" {
-		t.Errorf("shiplog-httpd.service is %s after it was stopped and asked, want active", got)
-	}
+	b.c.get(t, "/healthz")
+	b.awaitActive(t, "shiplog-httpd.service")
 	ask()
 	for _, text := range refused() {
 		t.Errorf("a request during a restart was not answered: %s", text)

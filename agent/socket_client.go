@@ -71,11 +71,14 @@ func dialSocket(ctx context.Context, path string) (*net.UnixConn, error) {
 	defer done()
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", filepath.Join(dir, filepath.Base(path)))
+	if reason, ok := errors.AsType[syscall.Errno](err); ok {
+		err = reason // the text around it names path again, or its short form
+	}
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fmt.Errorf("%w: connect to %s: %w", ErrNoAgent, path, err)
 	case errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("connect to %s: permission denied; run as a user of the group that owns it: %w", path, err)
+		return nil, fmt.Errorf("connect to %s: %w; run as a user of the group that owns it", path, err)
 	case err != nil:
 		return nil, fmt.Errorf("connect to %s: %w", path, err)
 	}

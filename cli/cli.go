@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // What a command ends with.
@@ -37,7 +38,7 @@ type Program struct {
 func Main() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // gives the second signal back to the system
-	p := &Program{Args: os.Args[1:], Env: os.Getenv, Config: defaultConfig, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	p := &Program{Args: os.Args[1:], Env: os.Getenv, Config: DefaultConfig, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	return p.Run(ctx)
 }
 
@@ -106,6 +107,13 @@ over the file.`,
 			return usagef("a command is missing")
 		},
 	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		if wrong, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+			f := wrong.GetFlag()
+			return fmt.Errorf("--%s: %w", f.Name, plainly(f, wrong.GetValue(), wrong.Unwrap()))
+		}
+		return err
+	})
 	root.AddCommand(
 		p.runCommand().Command,
 		p.agentCommand().Command,

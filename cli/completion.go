@@ -1,10 +1,15 @@
 package cli
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 )
 
 func (p *Program) completionCommand() *cobra.Command {
+	shells := []cobra.Completion{"bash", "zsh", "fish", "powershell"}
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
 		Short: "Print what makes a shell complete shiplog's commands and flags",
@@ -16,8 +21,13 @@ func (p *Program) completionCommand() *cobra.Command {
   powershell  shiplog completion powershell | Out-String | Invoke-Expression
 
 Such a line in the shell's start file keeps it.`,
-		ValidArgs: []cobra.Completion{"bash", "zsh", "fish", "powershell"},
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: shells,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || !slices.Contains(shells, args[0]) {
+				return fmt.Errorf("name one shell (%s)", strings.Join(shells, ", "))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
 			switch args[0] {

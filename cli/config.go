@@ -96,27 +96,47 @@ func (p *Program) configure(cmd *cobra.Command) error {
 	return nil
 }
 
-// dataFromFile gives --data its value from the file, of which err says what is wrong. The mistakes of a file that
-// nobody named must not keep a person from a log, and many may not read it at all.
+// dataFromFile gives --data its value from the file, of which err says what is wrong, and --listen, which of those
+// commands health alone has. The mistakes of a file that nobody named must not keep a person from a log, and many
+// may not read it at all.
 func (p *Program) dataFromFile(flags *pflag.FlagSet, file *configFile, err error, named bool) error {
-	f := flags.Lookup("data")
-	if f == nil || originOf(f) != "" {
+	var open []*pflag.Flag
+	for _, name := range []string{"data", "listen"} {
+		if f := flags.Lookup(name); f != nil && originOf(f) == "" {
+			open = append(open, f)
+		}
+	}
+	if len(open) == 0 {
 		return nil
 	}
 	if err != nil && named {
 		return configError{err}
 	}
-	if file != nil {
-		for _, s := range file.settings {
-			if s.key == "data" && s.items != nil {
-				return file.set(f, s)
-			}
+	found := false
+	for _, f := range open {
+		ok, err := file.give(f)
+		if err != nil {
+			return err
 		}
+		found = found || ok
 	}
-	if _, wrong := errors.AsType[configError](err); wrong {
+	if _, wrong := errors.AsType[configError](err); wrong && !found {
 		fmt.Fprintf(p.Stderr, "shiplog: warning: the configuration is not used: %v\n", err)
 	}
 	return nil
+}
+
+// give sets f to what the file says, and tells whether it says something. A file that could not be read is nil.
+func (c *configFile) give(f *pflag.Flag) (bool, error) {
+	if c == nil {
+		return false, nil
+	}
+	for _, s := range c.settings {
+		if s.key == f.Name && s.items != nil {
+			return true, c.set(f, s)
+		}
+	}
+	return false, nil
 }
 
 // check returns what is wrong with the settings of the file, each of which must be one of keys. It sets them.

@@ -60,6 +60,9 @@ func (p *Program) show(flags, of *pflag.FlagSet, origin bool) (err error) {
 		}
 		line := f.Name + ": " + yamlOf(f)
 		if from := originOf(f); origin {
+			if other := f.Annotations[otherNote]; from == "" && len(other) > 0 {
+				from = fromVariable + other[0]
+			}
 			if from == "" {
 				from = "default"
 			}

@@ -16,10 +16,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// DefaultConfig is the configuration file that is read when none is named.
+const DefaultConfig = "/etc/shiplog/shiplog.yaml"
+
 const (
-	defaultConfig = "/etc/shiplog/shiplog.yaml"
-	maxConfig     = 256 << 10 // bytes of a configuration file; all keys with a few hundred hosts are far less
-	maxProblems   = 50        // of one file that are told
+	maxConfig   = 256 << 10 // bytes of a configuration file; all keys with a few hundred hosts are far less
+	maxProblems = 50        // of one file that are told
 )
 
 // setting is one key of a configuration file with what stands behind it.

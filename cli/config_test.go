@@ -25,6 +25,7 @@ func shiplogWith(t *testing.T, config string, env map[string]string, args ...str
 func TestWhereASettingIsFrom(t *testing.T) {
 	file := writeConfig(t, "listen: 127.0.0.1:1\nhost:\n  - a.lan\n  - b.lan\nsync-interval: 3s\nexport-allowed-hosts: 10.0.0.0/8, nas.lan\n")
 	other := writeConfig(t, "listen: 127.0.0.1:9\n")
+	noDocker := writeConfig(t, "docker: none\n")
 	const fromEnv, fromFlag = "environment SHIPLOG_LISTEN", "flag"
 	tests := []struct {
 		name   string
@@ -45,6 +46,8 @@ func TestWhereASettingIsFrom(t *testing.T) {
 		{"a list of a flag replaces it", file, nil, []string{"--host", "c.lan,d.lan"}, "host: [c.lan, d.lan] # flag"},
 		{"a list of the environment replaces it", file, map[string]string{"SHIPLOG_HOST": "c.lan"}, nil, "host: [c.lan] # environment SHIPLOG_HOST"},
 		{"a key of another command", file, nil, []string{"serve"}, "listen: 127.0.0.1:1 # " + file + ":1"},
+		{"Docker's own variable", file, map[string]string{"DOCKER_HOST": "tcp://x:1"}, nil, "docker: tcp://x:1 # environment DOCKER_HOST"},
+		{"the file wins over Docker's own variable", noDocker, map[string]string{"DOCKER_HOST": "tcp://x:1"}, nil, "docker: none # " + noDocker + ":1"},
 		{"a unit's state directory", "", map[string]string{"STATE_DIRECTORY": "/srv/state"}, nil, "data: /srv/state # default"},
 	}
 	for _, tt := range tests {

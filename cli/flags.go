@@ -54,6 +54,7 @@ func plainly(f *pflag.Flag, value string, err error) error {
 // What is noted about a flag.
 const (
 	originNote = "origin" // where its value is from; none: it has its default
+	otherNote  = "other"  // the variable of another program that its default is from
 	reloadNote = "reload" // a running process takes a new value
 
 	fromVariable = "environment "
@@ -65,6 +66,20 @@ func setOrigin(f *pflag.Flag, origin ...string) {
 		f.Annotations = map[string][]string{}
 	}
 	f.Annotations[originNote] = origin
+}
+
+// defaultFrom makes the variable name, which is another program's, the default of f. It is told apart from a value
+// of f because the configuration file wins over it.
+func (p *Program) defaultFrom(f *pflag.Flag, name string) {
+	v := p.Env(name)
+	if v == "" || f.Value.Set(v) != nil {
+		return
+	}
+	f.DefValue = v
+	if f.Annotations == nil {
+		f.Annotations = map[string][]string{}
+	}
+	f.Annotations[otherNote] = []string{name}
 }
 
 // originOf tells where the value of f is from; "" when it has its default.

@@ -34,9 +34,9 @@ func (p *Program) healthCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "health",
 		Short: "Ask the running shiplog whether it is well",
-		Long: `Ask the server that listens on --listen whether it is ready (GET /readyz), and print the reasons why
-not. It ends with 0 when it is and with 1 when it is not, or when nobody answers within 5 seconds. With --live it is
-enough that the server answers (GET /healthz).
+		Long: `Ask the server that listens on --listen, or where the configuration file says, whether it is ready (GET
+/readyz), and print the reasons why not. It ends with 0 when it is and with 1 when it is not, or when nobody answers
+within 5 seconds. With --live it is enough that the server answers (GET /healthz).
 
 When nobody said where the server listens and nobody listens on the default address, it asks the agent of
 DATA: one that runs without a server. --socket asks an agent in any case.`,
@@ -75,12 +75,16 @@ func (h *health) ask(ctx context.Context) (well string, reasons []string, err er
 		return "", nil, err
 	}
 	well, reasons, err = h.askServer(ctx, base)
-	if _, unreached := errors.AsType[*net.OpError](err); !unreached || h.chosen {
+	_, unreached := errors.AsType[*net.OpError](err)
+	switch {
+	case !unreached:
 		return well, reasons, err
+	case h.chosen:
+		return "", nil, fmt.Errorf("no server answers; where an agent runs without one, ask it with --socket: %w", err)
 	}
 	well, reasons, agentErr := h.askAgent(ctx, filepath.Join(h.dir, agent.SocketName))
 	if errors.Is(agentErr, agent.ErrNoAgent) {
-		return "", nil, fmt.Errorf("shiplog is not running: %w", err)
+		return "", nil, fmt.Errorf("shiplog is not running, or listens elsewhere (--listen, --url): %w", err)
 	}
 	return well, reasons, agentErr
 }

@@ -38,7 +38,7 @@ func TestHealth(t *testing.T) {
 		"one by its URL":                                    {[]string{"--url", ready.url + "/"}, 0, "ready\n", ""},
 		"one whose agent is away":                           {[]string{"--listen", address(waiting)}, 1, "agent is not reachable", "is not ready"},
 		"one whose agent is away, which answers":            {[]string{"--live", "--listen", address(waiting)}, 0, "alive\n", ""},
-		"nobody at an address that was given":               {[]string{"--data", alone, "--listen", closedAddress(t)}, 1, "", "connection refused"},
+		"nobody at an address that was given":               {[]string{"--data", alone, "--listen", closedAddress(t)}, 1, "", "no server answers; where an agent runs without one, ask it with --socket"},
 		"something that is no shiplog":                      {[]string{"--url", ready.url + "/api/v1/log"}, 1, "", "is that shiplog?"},
 		"an agent by its socket":                            {[]string{"--socket", filepath.Join(alone, "agent.sock")}, 0, "ready (the agent; no server was asked)\n", ""},
 		"an agent that is not there":                        {[]string{"--socket", filepath.Join(dir, "agent.sock")}, 1, "", "no agent is running"},
@@ -65,6 +65,19 @@ func TestHealthOfAnAgentAlone(t *testing.T) {
 	startAgent(t, dir)
 	if well, reasons, err := h.ask(t.Context()); err != nil || len(reasons) > 0 || !strings.HasPrefix(well, "ready (the agent") {
 		t.Errorf("health beside an agent alone = %q, %q, %v; want ready", well, reasons, err)
+	}
+}
+
+// TestHealthAsksWhereTheFileSaysThatTheServerListens has no flag and no variable, as HEALTHCHECK has none.
+func TestHealthAsksWhereTheFileSaysThatTheServerListens(t *testing.T) {
+	s := startServer(t, "run", "--data", t.TempDir(), "--docker", "none", "--incus", "none")
+	file := writeConfig(t, "listen: "+strings.TrimPrefix(s.url, "http://")+"\ndata: "+t.TempDir()+"\n")
+	if out, errs, status := shiplogWith(t, file, nil, "health"); status != exitOK || out != "ready\n" {
+		t.Errorf("health with the server's file = exit %d, %q, %q, want ready", status, out, errs)
+	}
+	file = writeConfig(t, "listen: "+closedAddress(t)+"\n")
+	if _, errs, status := shiplogWith(t, file, nil, "health"); status != exitFailed || !strings.Contains(errs, "no server answers") {
+		t.Errorf("health with a file of a server that is away = exit %d, %q, want 1", status, errs)
 	}
 }
 

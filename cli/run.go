@@ -63,8 +63,10 @@ type captureFlags struct {
 
 func (c *captureFlags) add(cmd *cobra.Command, p *Program) {
 	flags := cmd.Flags()
-	flags.StringVar(&c.docker, "docker", p.Env("DOCKER_HOST"), "Docker's `socket` or URL, or none; default DOCKER_HOST, else the usual sockets")
-	flags.StringVar(&c.incus, "incus", p.Env("INCUS_SOCKET"), "Incus's or LXD's `socket`, or none; default INCUS_SOCKET, else the usual sockets")
+	flags.StringVar(&c.docker, "docker", "", "Docker's `socket` or URL, or none; default DOCKER_HOST, else the usual sockets")
+	flags.StringVar(&c.incus, "incus", "", "Incus's or LXD's `socket`, or none; default INCUS_SOCKET, else the usual sockets")
+	p.defaultFrom(flags.Lookup("docker"), "DOCKER_HOST")
+	p.defaultFrom(flags.Lookup("incus"), "INCUS_SOCKET")
 	flags.DurationVar(&c.syncEvery, "sync-interval", time.Second, "how long an engine's event may wait to be safe on disk; records of clients never wait")
 	c.keep.add(flags)
 	reloadable(flags, "keep-age", "keep-bytes", "keep-free", "keep-at-least")

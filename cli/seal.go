@@ -20,6 +20,9 @@ run on the data directory; a running one seals by itself when the segment has gr
 DATA/log/SEALS.jsonl; see shiplog verify.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if _, err := openLog(dir); err != nil { // the writer would make one
+				return err
+			}
 			w, err := format.Open(dir, format.Options{Host: hostname()})
 			if err != nil {
 				return locked(err)

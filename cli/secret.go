@@ -59,7 +59,10 @@ func (d *daemon) firstAccount() error {
 	if !given {
 		password = strings.ToLower(rand.Text()[:20])
 	}
-	if err := d.accounts.AddUser(httpd.User{Name: "admin", Admin: true}, password); err != nil {
+	switch err := d.accounts.AddUser(httpd.User{Name: "admin", Admin: true}, password); {
+	case errors.Is(err, httpd.ErrUserExists): // another server with this directory was faster, and told the password
+		return nil
+	case err != nil:
 		return fmt.Errorf("make the first account: %w", err)
 	}
 	note := fmt.Sprintf("user admin, password %s (shown this once; change it with: shiplog user passwd --data %s admin)", password, d.stateDir())

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -20,6 +21,32 @@ func secretFile(t *testing.T, dir, name, text string, mode os.FileMode) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestFirstAccountOfTwoServers starts two servers at once over one directory that has no account yet: none fails, and
+// one tells the password.
+func TestFirstAccountOfTwoServers(t *testing.T) {
+	dir := t.TempDir()
+	var both [2]*daemon
+	for i := range both {
+		accounts, err := openAccounts(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both[i] = &daemon{state: dir, accounts: accounts}
+	}
+	var all sync.WaitGroup
+	for _, d := range both {
+		all.Go(func() { // to hash a password takes so long that both have looked before one has made the account
+			if err := d.firstAccount(); err != nil {
+				t.Errorf("firstAccount() = %v, want nil", err)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(both[0].notes) + len(both[1].notes); n != 1 {
+		t.Errorf("%d passwords were told, want 1: %q %q", n, both[0].notes, both[1].notes)
+	}
 }
 
 func TestSecrets(t *testing.T) {

@@ -59,8 +59,12 @@ func classify(err error) error {
 		return err
 	case isFull(err):
 		return fmt.Errorf("%w; make space", within(ErrFull, err))
-	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EIO):
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w: %w; run as the user who owns it, or choose another --data", ErrReadOnly, err)
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO):
 		return fmt.Errorf("%w: %w; it can still be read", ErrReadOnly, err)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w; choose another --data", err)
 	}
 	return err
 }

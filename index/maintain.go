@@ -27,12 +27,12 @@ func (x *Index) Run(ctx context.Context) error {
 	var clock uint64
 	var seen *snapshot
 	var quiet rest
+	var unread string // why the log cannot be read, as it was told last
 	for ctx.Err() == nil {
 		rung := x.bell.next()
 		snap, err := x.look()
-		if err != nil {
-			x.opts.Logger.Warn("log cannot be read", "err", err)
-		} else if x.mayWrite() && time.Since(failed) > retryAfter {
+		unread = x.tellUnread(unread, err)
+		if err == nil && x.mayWrite() && time.Since(failed) > retryAfter {
 			if snap != seen {
 				x.sweep(snap)
 			}
@@ -56,6 +56,22 @@ func (x *Index) Run(ctx context.Context) error {
 		seen = snap
 	}
 	return nil
+}
+
+// tellUnread says that the log cannot be read, once for each reason: a server that may not read it would otherwise
+// say so twice a second. It returns the reason for the next call; told is that of the last one.
+func (x *Index) tellUnread(told string, err error) string {
+	if err == nil {
+		if told != "" {
+			x.opts.Logger.Info("log can be read again")
+		}
+		return ""
+	}
+	if reason := err.Error(); reason != told {
+		x.opts.Logger.Warn("log cannot be read; trying again", "err", err)
+		return reason
+	}
+	return told
 }
 
 func (x *Index) mayWrite() bool { return x.opts.Dir != "" && !x.opts.ReadOnly && littleEndian() }

@@ -35,7 +35,7 @@ func main() {
 // the unit.
 func write(dir, version, date string) error {
 	nothing := func(string) string { return "" }
-	root := (&cli.Program{Env: nothing}).Command()
+	root := (&cli.Program{Env: nothing, Config: cli.DefaultConfig}).Command()
 	footer := fmt.Sprintf("%s %s %s", quote(date), quote("shiplog "+version), quote("shiplog manual"))
 	return each(root, func(cmd *cobra.Command) error {
 		return os.WriteFile(filepath.Join(dir, name(cmd)+".1"), []byte(page(cmd, footer)), 0o644)

@@ -71,8 +71,9 @@ func TestAPageSaysNothingOfTheMachineThatMadeIt(t *testing.T) {
 	dir := pages(t)
 	for _, page := range []string{"shiplog-query.1", "shiplog-run.1"} {
 		text := read(t, dir, page)
-		if strings.Contains(text, "somebody") || strings.Contains(text, "192.0.2.1") || !strings.Contains(text, "default /var/lib/shiplog") {
-			t.Errorf("%s shows what is of this machine, or another data directory than /var/lib/shiplog", page)
+		if strings.Contains(text, "somebody") || strings.Contains(text, "192.0.2.1") || !strings.Contains(text, "default /var/lib/shiplog") ||
+			!strings.Contains(text, "default /etc/shiplog/shiplog.yaml") {
+			t.Errorf("%s shows what is of this machine, or other places than /var/lib/shiplog and /etc/shiplog/shiplog.yaml", page)
 		}
 	}
 }

@@ -39,14 +39,16 @@ func TestRulesAndTheirTests(t *testing.T) {
 
 func TestPrometheusWatchesShiplog(t *testing.T) {
 	program, promtool := need(t, "prometheus"), need(t, "promtool")
-	base := startShiplog(t)
-	text := get(t, base+"/metrics")
-	check := exec.Command(promtool, "check", "metrics")
-	check.Stdin = strings.NewReader(text)
-	if out, err := check.CombinedOutput(); err != nil || len(out) > 0 { // also a mere hint is printed
-		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	binary := build(t)
+	base, pair := startShiplog(t, binary), startPair(t, binary)
+	for _, server := range []string{base, pair} {
+		check := exec.Command(promtool, "check", "metrics")
+		check.Stdin = strings.NewReader(get(t, server+"/metrics"))
+		if out, err := check.CombinedOutput(); err != nil || len(out) > 0 { // also a mere hint is printed
+			t.Errorf("promtool check metrics: %v\n%s", err, out)
+		}
 	}
-	p := startPrometheus(t, program, strings.TrimPrefix(base, "http://"))
+	p := startPrometheus(t, program, strings.TrimPrefix(base, "http://"), strings.TrimPrefix(pair, "http://"))
 
 	for query, want := range map[string]string{
 		`up{job="shiplog"}`:                                                                   "1",
@@ -56,12 +58,15 @@ func TestPrometheusWatchesShiplog(t *testing.T) {
 		`shiplog_container_last_exit_code{name="db"}`:                                         "0",
 		`shiplog_container_events_total{name="other",action="die"}`:                           "1",
 		`count(shiplog_container_restarts_total)`:                                             "3",
-		`shiplog_capture_connected{engine="docker"}`:                                          "0",
-		`shiplog_writer_state{state="ok"}`:                                                    "1",
-		`count(shiplog_build_info{revision!="",version!="",goversion=~"go.+"})`:               "1",
-		`sum(shiplog_http_requests_total{dialect="native",method="GET",code="200"}) > bool 0`: "1",
-		`shiplog_checkpoint_size`:                                                             "0",
-		`shiplog_disk_free_bytes > bool 0`:                                                    "1",
+		`shiplog_capture_connected{job="shiplog",engine="docker"}`:                            "0",
+		`shiplog_writer_state{job="shiplog",state="ok"}`:                                      "1",
+		`count(shiplog_build_info{job="shiplog",revision!="",version!="",goversion=~"go.+"})`: "1",
+		`shiplog_agent_up`: "1",
+		`shiplog_writer_state{job="pair",state="ok"}`:                                                       "1",
+		`shiplog_capture_connected{job="pair",engine="docker"}`:                                             "0",
+		`sum(shiplog_http_requests_total{job="shiplog",dialect="native",method="GET",code="200"}) > bool 0`: "1",
+		`shiplog_disk_free_bytes{job="shiplog"} > bool 0`:                                                   "1",
+		`shiplog_checkpoint_size{job="shiplog"}`:                                                            "0",
 	} {
 		p.wait(t, query, want)
 	}
@@ -125,8 +130,8 @@ func dashboard(t *testing.T) (exprs []string) {
 // prometheus is a running one.
 type prometheus struct{ base string }
 
-// startPrometheus runs a Prometheus that scrapes address each second.
-func startPrometheus(t *testing.T, program, address string) *prometheus {
+// startPrometheus runs a Prometheus that scrapes the addresses of a shiplog and of a server beside an agent each second.
+func startPrometheus(t *testing.T, program, address, pair string) *prometheus {
 	t.Helper()
 	dir := t.TempDir()
 	abs, err := filepath.Abs(rules)
@@ -135,7 +140,8 @@ func startPrometheus(t *testing.T, program, address string) *prometheus {
 	}
 	config := filepath.Join(dir, "prometheus.yml")
 	text := fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [%q]\n"+
-		"scrape_configs: [{job_name: shiplog, static_configs: [{targets: [%q]}]}]\n", abs, address)
+		"scrape_configs: [{job_name: shiplog, static_configs: [{targets: [%q]}]}, {job_name: pair, static_configs: [{targets: [%q]}]}]\n",
+		abs, address, pair)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -196,8 +202,8 @@ func story() string {
 	return b.String()
 }
 
-// startShiplog runs one over the story, with the metrics of two containers, and returns its address.
-func startShiplog(t *testing.T) string {
+// build returns the path of shiplog.
+func build(t *testing.T) string {
 	t.Helper()
 	binary := os.Getenv("SHIPLOG_BINARY")
 	if binary == "" {
@@ -206,6 +212,12 @@ func startShiplog(t *testing.T) string {
 			t.Fatalf("go build: %v\n%s", err, out)
 		}
 	}
+	return binary
+}
+
+// startShiplog runs one over the story, with the metrics of two containers, and returns its address.
+func startShiplog(t *testing.T, binary string) string {
+	t.Helper()
 	data := filepath.Join(t.TempDir(), "data")
 	listen := freeAddress(t)
 	load := exec.Command(binary, "import", "--data", data, "--format", "docker")
@@ -216,6 +228,16 @@ func startShiplog(t *testing.T) string {
 	// An engine that is not there is a metric too; one that is turned off is not.
 	launch(t, exec.Command(binary, "run", "--data", data, "--docker", "unix://"+data+"/no.sock",
 		"--incus", "none", "--container-metrics", "2", "--listen", listen))
+	return "http://" + listen
+}
+
+// startPair runs a server beside an agent, over nothing yet, and returns its address.
+func startPair(t *testing.T, binary string) string {
+	t.Helper()
+	data := filepath.Join(t.TempDir(), "data")
+	listen := freeAddress(t)
+	launch(t, exec.Command(binary, "agent", "--data", data, "--docker", "unix://"+data+"/no.sock", "--incus", "none"))
+	launch(t, exec.Command(binary, "serve", "--data", data, "--agent", filepath.Join(data, "agent.sock"), "--state", t.TempDir(), "--listen", listen))
 	return "http://" + listen
 }
 

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"shiplog/format"
 )
@@ -108,9 +107,6 @@ func (p *Pruner) plan(policy Policy, bounded bool) (Result, []file, error) {
 	}
 	return r, s.files[:d.n], nil
 }
-
-// doneLimit bounds the record at the end, which is also written when the process stops.
-const doneLimit = 5 * time.Second
 
 // remove does what the package's document shows, and returns the files that are gone.
 func (p *Pruner) remove(ctx context.Context, files []file, r Result, why, by string) ([]file, error) {

@@ -130,6 +130,9 @@ func (b *box) check(when string) (first, last uint64, removals []string) {
 func TestPruneByBytes(t *testing.T) {
 	b := openBox(t, t.TempDir(), prune.Options{})
 	b.fill(10, false)
+	if err := b.k.CatchUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if r, err := b.p.Plan(prune.Policy{Bytes: 4000}); err != nil || len(r.Segments) == 0 || len(b.segments()) != 11 {
 		t.Fatalf("Plan() = %+v, %v with %d segments left, want some segments and nothing removed", r, err, len(b.segments()))
 	}

@@ -16,8 +16,8 @@ func (p *Program) sealCommand() *cobra.Command {
 		Use:   "seal",
 		Short: "Close the active segment and begin the next",
 		Long: `Close the active segment, so that it never changes again, and begin the next. No agent may
-run on the data directory; a running one seals by itself when the segment has grown to 32 MiB. What is sealed gets a signed line in
-DATA/log/SEALS.jsonl; see shiplog verify.`,
+run on the data directory; a running one seals by itself when the segment has grown to 32 MiB. What is
+sealed gets a signed line in DATA/log/SEALS.jsonl; see shiplog verify.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if _, err := openLog(dir); err != nil { // the writer would make one

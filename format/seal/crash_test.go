@@ -319,3 +319,44 @@ func TestSleepsWhileNothingHappens(t *testing.T) {
 		t.Errorf("%d of %d bytes are signed after the stop, want all", r.ActiveSigned, r.ActiveBytes)
 	}
 }
+
+// TestSignsWhileRecordsNeverStop writes without a pause that is long enough to settle: it must be signed all the same.
+func TestSignsWhileRecordsNeverStop(t *testing.T) {
+	b := openBox(t, t.TempDir(), Options{TailEvery: 300 * time.Millisecond, Settle: 300 * time.Millisecond, Startup: time.Millisecond})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- b.k.Run(ctx) }()
+	signed := int64(0)
+	for begun := time.Now(); signed == 0 && time.Since(begun) < 20*time.Second; {
+		b.write(1)
+		time.Sleep(20 * time.Millisecond)
+		if cp, err := ReadCheckpoint(b.dir); err == nil && cp.Tail != nil {
+			signed = cp.Tail.Bytes
+		}
+	}
+	if signed == 0 {
+		t.Error("nothing was signed in 20 s while records came")
+	}
+	cancel()
+	must(t, <-done)
+	b.close()
+}
+
+// TestVerifyWaitsForASealThatIsBeingMade verifies between the moment in which a segment is full and its seal.
+func TestVerifyWaitsForASealThatIsBeingMade(t *testing.T) {
+	b := openBox(t, t.TempDir(), Options{})
+	b.write(3)
+	if _, err := b.w.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.verify(VerifyOptions{}); words(r) != "unsealed" {
+		t.Errorf("Verify that does not wait = %q, want unsealed", words(r))
+	}
+	sealed := make(chan error, 1)
+	time.AfterFunc(300*time.Millisecond, func() { sealed <- b.k.CatchUp(t.Context()) })
+	r, err := Verify(t.Context(), b.dir, VerifyOptions{})
+	must(t, err)
+	must(t, <-sealed)
+	wantOK(t, "while the seal is made", r)
+	b.close()
+}

@@ -259,11 +259,16 @@ func TestOldDirectory(t *testing.T) {
 	}
 }
 
-// TestStopSignsWhatWaitsForASync writes records that nobody has synced yet when the keeper stops.
+// TestStopSignsWhatWaitsForASync writes a record that nobody has synced yet when the keeper stops. Before that it is
+// not signed, since a power cut could still take it away.
 func TestStopSignsWhatWaitsForASync(t *testing.T) {
 	b := openBox(t, t.TempDir(), Options{})
 	if err := b.w.Write(&format.Record{Stream: format.StreamLog, Category: "system", Msg: "the last"}); err != nil {
 		t.Fatal(err)
+	}
+	must(t, b.k.CatchUp(t.Context()))
+	if r := b.verify(VerifyOptions{}); r.ActiveBytes == 0 || r.ActiveSigned != 0 {
+		t.Errorf("%d of %d bytes are signed before they are on disk, want none", r.ActiveSigned, r.ActiveBytes)
 	}
 	b.close()
 	r := b.verify(VerifyOptions{})

@@ -67,6 +67,7 @@ func TestPrometheusWatchesShiplog(t *testing.T) {
 		`sum(shiplog_http_requests_total{job="shiplog",dialect="native",method="GET",code="200"}) > bool 0`: "1",
 		`shiplog_disk_free_bytes{job="shiplog"} > bool 0`:                                                   "1",
 		`shiplog_checkpoint_size{job="shiplog"}`:                                                            "0",
+		`shiplog_checkpoint_size{job="pair"}`:                                                               "0",
 	} {
 		p.wait(t, query, want)
 	}

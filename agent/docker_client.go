@@ -77,7 +77,7 @@ func dialDocker(ctx context.Context, given string) (*client.Client, error) {
 
 func openDocker(ctx context.Context, host string) (*client.Client, error) {
 	if path, ok := strings.CutPrefix(host, "unix://"); ok { // for the plain error that the client hides
-		d := net.Dialer{Timeout: dockerAnswers}
+		var d net.Dialer // connecting to a socket never waits
 		c, err := d.DialContext(ctx, "unix", path)
 		if err != nil {
 			if errors.Is(err, fs.ErrNotExist) {

@@ -146,6 +146,9 @@ func (s *dockerSource) awaitDocker(ctx context.Context, err error, d time.Durati
 		sleep(ctx, d)
 		return false
 	}
+	if absent {
+		d = s.times.last // a socket that comes is told
+	}
 	return awaitSocket(ctx, sockets, absent, d)
 }
 
@@ -288,13 +291,14 @@ func (s *dockerSource) received(raw []byte, prev time.Time) time.Time {
 func (s *dockerSource) follow(ctx context.Context, cli *client.Client, ended <-chan error, replayed int) error {
 	s.compare(ctx, cli, true, replayed)
 	s.askVersion(ctx, cli)
-	regular := time.NewTicker(s.times.compare)
+	regular := time.NewTimer(format.UntilBeat(s.now(), s.times.compare))
 	defer regular.Stop()
 	for {
 		select {
 		case err := <-ended:
 			return err
 		case <-regular.C:
+			regular.Reset(format.UntilBeat(s.now(), s.times.compare))
 		case <-s.again:
 			sleep(ctx, s.times.confirm) // a storm asks again and again
 		}

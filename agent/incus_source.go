@@ -26,7 +26,7 @@ type incusTimes struct {
 
 var incusDefaults = incusTimes{
 	probe: 30 * time.Second, backoff: 100 * time.Millisecond, backMax: 10 * time.Second, steady: 10 * time.Second,
-	reconcile: 5 * time.Minute, confirm: 2 * time.Second, ping: 14 * time.Second, silence: 30 * time.Second,
+	reconcile: 5 * time.Minute, confirm: 2 * time.Second, ping: 15 * time.Second, silence: 30 * time.Second,
 }
 
 // incusSource is the stream of an Incus or LXD daemon. Neither replays anything: what happens while the
@@ -229,7 +229,7 @@ func (s *incusSource) session(ctx context.Context, server *incusServer, st *incu
 	defer cancel()
 	wg.Go(func() { s.compare(done, server) })
 	wg.Go(func() { s.checkPorts(done, server) })
-	ping := time.NewTicker(s.times.ping)
+	ping := time.NewTimer(format.UntilBeat(s.now(), s.times.ping))
 	defer ping.Stop()
 	for {
 		select {
@@ -238,6 +238,7 @@ func (s *incusSource) session(ctx context.Context, server *incusServer, st *incu
 		case err := <-ended:
 			return err
 		case <-ping.C:
+			ping.Reset(format.UntilBeat(s.now(), s.times.ping))
 			if err := st.ping(); err != nil {
 				s.log.Debug("ping failed", "engine", server.engine, "err", err) // reading tells the rest
 			}
@@ -247,7 +248,8 @@ func (s *incusSource) session(ctx context.Context, server *incusServer, st *incu
 
 // compare lists again and again and has the differences found.
 func (s *incusSource) compare(ctx context.Context, server *incusServer) {
-	wait := s.times.reconcile
+	regular := func() time.Duration { return format.UntilBeat(s.now(), s.times.reconcile) }
+	wait := regular()
 	for {
 		select {
 		case <-ctx.Done():
@@ -257,7 +259,7 @@ func (s *incusSource) compare(ctx context.Context, server *incusServer) {
 			// Let what is under way arrive, so that only what was lost makes a difference.
 			sleep(ctx, s.times.confirm)
 		}
-		wait = s.times.reconcile
+		wait = regular()
 		l, err := server.list(s.now)
 		if err != nil {
 			if ctx.Err() == nil {

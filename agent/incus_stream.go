@@ -103,7 +103,7 @@ func (s *incusStream) passOn() {
 
 // ping asks for a sign of life.
 func (s *incusStream) ping() error {
-	return s.control(websocket.PingMessage, nil, 5*time.Second)
+	return s.control(websocket.PingMessage, nil, 15*time.Second) // until the next one: a deadline wakes when it is over
 }
 
 // control sends a control frame within patience. The deadline is lifted then: it would wake the process when it

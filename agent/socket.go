@@ -23,7 +23,7 @@ const (
 	requestFrame   = 64               // bytes around a record in a request
 	maxClients     = 64               // connections served at once
 	clientLineWait = 30 * time.Second // for the next line, all of it
-	clientSend     = 10 * time.Second // for a reply
+	clientSend     = 30 * time.Second // for a reply; as the next line, so that both deadlines end together
 	clientAppend   = 30 * time.Second // for the disk
 	clientGrace    = 5 * time.Second  // at the end, for records being written
 )

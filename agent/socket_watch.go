@@ -7,10 +7,14 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"shiplog/format"
 )
 
-// watchBlind is how often sockets are looked for where the kernel gives no watch.
-const watchBlind = 5 * time.Second
+const (
+	watchBlind = 5 * time.Second  // how often sockets are looked for where the kernel gives no watch
+	watchBeat  = 30 * time.Second // who would look so often or more seldom does it together with all others
+)
 
 // watchSettles is between the change of a socket and the look at it: a daemon makes its socket before it listens,
 // and one that makes it again and again is not asked in the same rhythm.
@@ -20,9 +24,12 @@ const watchSettles = 100 * time.Millisecond
 // absent says that none was there at the last look. It watches their folders, or the nearest that exist, so that a box
 // without an engine is left to sleep.
 func awaitSocket(ctx context.Context, sockets []string, absent bool, d time.Duration) bool {
+	if d >= watchBeat {
+		d = format.UntilBeat(time.Now(), watchBeat)
+	}
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
-		sleep(ctx, min(d, watchBlind))
+		sleep(ctx, min(d, format.UntilBeat(time.Now(), watchBlind)))
 		return false
 	}
 	defer w.Close()
@@ -30,7 +37,7 @@ func awaitSocket(ctx context.Context, sockets []string, absent bool, d time.Dura
 	for _, socket := range sockets {
 		dir, next := nearest(socket)
 		if w.Add(dir) != nil {
-			d = min(d, watchBlind)
+			d = min(d, format.UntilBeat(time.Now(), watchBlind))
 			continue
 		}
 		names[next], names[filepath.Base(dir)] = true, true // the folder itself may be removed

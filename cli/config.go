@@ -50,7 +50,7 @@ func (p *Program) configFlag(cmd *cobra.Command) {
 }
 
 // wholeFile is the annotation of commands that take all of their flags from the configuration file, and refuse
-// one with mistakes. Others take --data alone.
+// one with mistakes. Others take --data, and what else a daemon has of the same name.
 const (
 	wholeFile = "whole configuration file"
 	once      = "at the start"
@@ -76,7 +76,7 @@ func (p *Program) configure(cmd *cobra.Command) error {
 		return nil
 	}
 	if cmd.Annotations[wholeFile] == "" {
-		return p.dataFromFile(cmd.Flags(), file, err, named)
+		return p.someFromFile(cmd.Flags(), file, err, named)
 	}
 	problems, wrong := errors.AsType[configError](err)
 	if err != nil && !wrong {
@@ -96,16 +96,15 @@ func (p *Program) configure(cmd *cobra.Command) error {
 	return nil
 }
 
-// dataFromFile gives --data its value from the file, of which err says what is wrong, and --listen, which of those
-// commands health alone has. The mistakes of a file that nobody named must not keep a person from a log, and many
-// may not read it at all.
-func (p *Program) dataFromFile(flags *pflag.FlagSet, file *configFile, err error, named bool) error {
-	var open []*pflag.Flag
-	for _, name := range []string{"data", "listen"} {
-		if f := flags.Lookup(name); f != nil && originOf(f) == "" {
-			open = append(open, f)
+// someFromFile gives the flags that [alsoOfFile] named their values from the file, of which err says what is wrong.
+// The mistakes of a file that nobody named must not keep a person from a log, and many may not read it at all.
+func (p *Program) someFromFile(flags *pflag.FlagSet, file *configFile, err error, named bool) error {
+	open := map[string]*pflag.Flag{} // what neither the command line nor the environment has said
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Annotations[fileNote] != nil && originOf(f) == "" {
+			open[f.Name] = f
 		}
-	}
+	})
 	if len(open) == 0 {
 		return nil
 	}
@@ -113,30 +112,20 @@ func (p *Program) dataFromFile(flags *pflag.FlagSet, file *configFile, err error
 		return configError{err}
 	}
 	found := false
-	for _, f := range open {
-		ok, err := file.give(f)
-		if err != nil {
-			return err
+	if file != nil {
+		for _, s := range file.settings {
+			if f := open[s.key]; f != nil && s.items != nil {
+				if err := file.set(f, s); err != nil {
+					return err
+				}
+				found = true
+			}
 		}
-		found = found || ok
 	}
 	if _, wrong := errors.AsType[configError](err); wrong && !found {
 		fmt.Fprintf(p.Stderr, "shiplog: warning: the configuration is not used: %v\n", err)
 	}
 	return nil
-}
-
-// give sets f to what the file says, and tells whether it says something. A file that could not be read is nil.
-func (c *configFile) give(f *pflag.Flag) (bool, error) {
-	if c == nil {
-		return false, nil
-	}
-	for _, s := range c.settings {
-		if s.key == f.Name && s.items != nil {
-			return true, c.set(f, s)
-		}
-	}
-	return false, nil
 }
 
 // check returns what is wrong with the settings of the file, each of which must be one of keys. It sets them.

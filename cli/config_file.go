@@ -30,7 +30,7 @@ type setting struct {
 	line  int
 	items []string // one, unless it is a list; nil: what stands there was refused
 	list  bool
-	truth bool // true or false, without quotes
+	truth bool // true, false, or a word that stands for them elsewhere, without quotes
 }
 
 // configFile is what a configuration file says, in its order.
@@ -160,6 +160,9 @@ func syntaxProblem(path string, err error) problem {
 	return problem{path: path, line: line, what: "no YAML: " + m[2]}
 }
 
+// oldTruth are the words of older YAML for true and false: who writes docker: no does not mean a socket of that name.
+var oldTruth = regexp.MustCompile(`^(?i:yes|no|on|off)$`)
+
 // take reads the one document of a file.
 func (c *configFile) take(doc *yaml.Node) (problems configError) {
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
@@ -186,7 +189,7 @@ func (c *configFile) take(doc *yaml.Node) (problems configError) {
 			wrong("is there twice, first in line %d", c.settings[first].line)
 			continue
 		}
-		s.truth = value.Tag == "!!bool"
+		s.truth = value.Tag == "!!bool" || value.Style == 0 && oldTruth.MatchString(value.Value)
 		if s.items, s.list, why = itemsOf(value); why != "" {
 			wrong("%s", why)
 		}
@@ -204,6 +207,9 @@ func itemsOf(n *yaml.Node) (items []string, list bool, why string) {
 			if item.Kind != yaml.ScalarNode || item.Tag == "!!null" {
 				return nil, true, fmt.Sprintf("the list in line %d must have simple values only", item.Line)
 			}
+			if why := oddText(item); why != "" {
+				return nil, true, why
+			}
 			items = append(items, item.Value)
 		}
 		return items, true, ""
@@ -214,7 +220,21 @@ func itemsOf(n *yaml.Node) (items []string, list bool, why string) {
 	case n.Tag == "!!null":
 		return nil, false, `has no value; give one, "" for none, or take the line out`
 	}
+	if why := oddText(n); why != "" {
+		return nil, false, why
+	}
 	return []string{n.Value}, false, ""
+}
+
+// oddText returns what keeps a value from being taken as it is written.
+func oddText(n *yaml.Node) string {
+	switch {
+	case n.Style&yaml.TaggedStyle != 0:
+		return "want a value; what begins with ! is not known here, quote it if it is meant"
+	case strings.ContainsAny(n.Value, "\n\r"):
+		return "want a value of one line"
+	}
+	return ""
 }
 
 // clip keeps what is repeated of a file short and in one line.

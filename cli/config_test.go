@@ -116,8 +116,8 @@ func TestAFileThatAUserMayNotRead(t *testing.T) {
 	p := &Program{Env: func(string) string { return "" }, Stderr: io.Discard}
 	for named, want := range map[bool]bool{false: true, true: false} {
 		cmd := p.queryCommand()
-		if err := p.dataFromFile(cmd.Flags(), nil, denied, named); (err == nil) != want {
-			t.Errorf("a file that was named: %v; dataFromFile() = %v, want an error only when it was", named, err)
+		if err := p.someFromFile(cmd.Flags(), nil, denied, named); (err == nil) != want {
+			t.Errorf("a file that was named: %v; someFromFile() = %v, want an error only when it was", named, err)
 		}
 	}
 	if os.Geteuid() == 0 { // who may read every file
@@ -172,7 +172,7 @@ func TestReloadableFlags(t *testing.T) {
 		}
 	})
 	const want = "host default-project qnap-root-event-format public-url export-allowed-hosts export-retry-delay quay-export-status " +
-		"smtp smtp-from smtp-user smtp-password-file smtp-tls log-level"
+		"smtp smtp-from smtp-user smtp-password-file smtp-tls log-level keep-age keep-bytes keep-free keep-at-least"
 	if strings.Join(got, " ") != want {
 		t.Errorf("flags that can be reloaded = %s, want %s", strings.Join(got, " "), want)
 	}

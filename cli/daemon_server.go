@@ -163,9 +163,11 @@ func (d *daemon) listFunc() func(context.Context) ([]format.Container, error) {
 const readyLimit = 2 * time.Second
 
 // notReady gives the writer's reasons why what happens now is not in the answers, wherever it is.
-func (d *daemon) notReady() []string {
+func (d *daemon) notReady() []string { return d.notReadyWithin(readyLimit) }
+
+func (d *daemon) notReadyWithin(limit time.Duration) []string {
 	if d.remote != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		reasons, err := d.remote.Ready(ctx)
 		if err != nil {

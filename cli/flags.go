@@ -56,6 +56,7 @@ const (
 	originNote = "origin" // where its value is from; none: it has its default
 	otherNote  = "other"  // the variable of another program that its default is from
 	reloadNote = "reload" // a running process takes a new value
+	fileNote   = "file"   // the configuration file gives it to a command that is no daemon too
 
 	fromVariable = "environment "
 )
@@ -90,6 +91,13 @@ func originOf(f *pflag.Flag) string {
 	return strings.Join(f.Annotations[originNote], ":")
 }
 
+// alsoOfFile notes that a command wants these flags to be as its daemon has them.
+func alsoOfFile(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		_ = flags.SetAnnotation(name, fileNote, []string{"yes"}) // fails for a name that is no flag
+	}
+}
+
 // reloadable notes that a running process takes new values of these flags.
 func reloadable(flags *pflag.FlagSet, names ...string) {
 	for _, name := range names {
@@ -104,6 +112,7 @@ func envName(flag string) string {
 // dataFlag adds --data.
 func (p *Program) dataFlag(cmd *cobra.Command, dir *string) {
 	cmd.Flags().StringVar(dir, "data", p.defaultData(), "data `directory`")
+	alsoOfFile(cmd.Flags(), "data")
 	p.configFlag(cmd)
 }
 

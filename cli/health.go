@@ -26,7 +26,7 @@ const (
 type health struct {
 	dir, url, listen, socket string
 	live                     bool
-	chosen                   bool // somebody said where the server listens
+	chosen                   bool // a flag or the configuration said where the server listens
 }
 
 func (p *Program) healthCommand() *cobra.Command {
@@ -38,11 +38,13 @@ func (p *Program) healthCommand() *cobra.Command {
 /readyz), and print the reasons why not. It ends with 0 when it is and with 1 when it is not, or when nobody answers
 within 5 seconds. With --live it is enough that the server answers (GET /healthz).
 
-When nobody said where the server listens and nobody listens on the default address, it asks the agent of
-DATA: one that runs without a server. --socket asks an agent in any case.`,
+When no flag and no configuration file says where the server listens, and nobody listens on the default
+address or that of SHIPLOG_LISTEN, it asks the shiplog of DATA over its socket where its server is. One that
+runs without a server, an agent, is asked itself. --socket asks an agent in any case.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			h.chosen = h.url != "" || cmd.Flags().Changed("listen") || p.Env(envName("listen")) != "" || h.listen != defaultListen
+			listen := cmd.Flags().Lookup("listen")
+			h.chosen = h.url != "" || originOf(listen) != "" && !strings.HasPrefix(originOf(listen), fromVariable)
 			ctx, cancel := context.WithTimeout(cmd.Context(), healthLimit)
 			defer cancel()
 			well, reasons, err := h.ask(ctx)
@@ -61,6 +63,7 @@ DATA: one that runs without a server. --socket asks an agent in any case.`,
 	flags.StringVar(&h.url, "url", "", "`URL` of the server instead, as http://nas.lan:7446")
 	flags.StringVar(&h.socket, "socket", "", "ask the agent that serves this `socket`, and no server")
 	flags.BoolVar(&h.live, "live", false, "ask only whether it answers")
+	alsoOfFile(flags, "listen")
 	flags.SortFlags = false
 	return cmd
 }
@@ -82,7 +85,15 @@ func (h *health) ask(ctx context.Context) (well string, reasons []string, err er
 	case h.chosen:
 		return "", nil, fmt.Errorf("no server answers; where an agent runs without one, ask it with --socket: %w", err)
 	}
-	well, reasons, agentErr := h.askAgent(ctx, filepath.Join(h.dir, agent.SocketName))
+	socket := filepath.Join(h.dir, agent.SocketName)
+	if s, err := (agent.Remote{Path: socket}).Status(ctx); err == nil && s.URL != "" {
+		h.listen = strings.TrimPrefix(s.URL, "http://")
+		if base, err = h.base(); err != nil {
+			return "", nil, err
+		}
+		return h.askServer(ctx, base)
+	}
+	well, reasons, agentErr := h.askAgent(ctx, socket)
 	if errors.Is(agentErr, agent.ErrNoAgent) {
 		return "", nil, fmt.Errorf("shiplog is not running, or listens elsewhere (--listen, --url): %w", err)
 	}

@@ -68,6 +68,31 @@ func TestHealthOfAnAgentAlone(t *testing.T) {
 	}
 }
 
+// TestHealthWhereTheServerIs asks with an address from different places.
+func TestHealthWhereTheServerIs(t *testing.T) {
+	alone, whole := t.TempDir(), t.TempDir()
+	startAgent(t, alone)
+	ready := startServer(t, "run", "--data", whole, "--docker", "none", "--incus", "none")
+	waitFor(t, filepath.Join(whole, "agent.sock"))
+	closed := closedAddress(t)
+	const agentAnswers = "ready (the agent; no server was asked)\n"
+	for name, row := range map[string]struct {
+		config, dir, listen string // listen is the variable
+		status              int
+		out, errs           string
+	}{
+		"the file, where nobody listens":                            {"listen: " + closed + "\n", alone, "", 1, "", "no server answers"},
+		"the file, where the server is":                             {"listen: " + strings.TrimPrefix(ready.url, "http://") + "\n", alone, "", 0, "ready\n", ""},
+		"the variable, of an agent":                                 {"", alone, closed, 0, agentAnswers, ""},
+		"the variable, of a server that was told another by a flag": {"", whole, closed, 0, "ready\n", ""},
+	} {
+		out, errs, status := shiplogWith(t, writeConfig(t, row.config), map[string]string{"SHIPLOG_LISTEN": row.listen, "SHIPLOG_DATA": row.dir}, "health")
+		if status != row.status || out != row.out || !strings.Contains(errs, row.errs) {
+			t.Errorf("health with an address of %s = exit %d, %q, %q; want exit %d, %q, %q", name, status, out, errs, row.status, row.out, row.errs)
+		}
+	}
+}
+
 // TestHealthAsksWhereTheFileSaysThatTheServerListens has no flag and no variable, as HEALTHCHECK has none.
 func TestHealthAsksWhereTheFileSaysThatTheServerListens(t *testing.T) {
 	s := startServer(t, "run", "--data", t.TempDir(), "--docker", "none", "--incus", "none")

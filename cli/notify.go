@@ -28,7 +28,7 @@ type notifier struct {
 	log   *slog.Logger
 
 	changed chan struct{} // size 1: there may be something new to say
-	up      atomic.Bool   // READY=1 was sent
+	up      atomic.Bool   // READY=1 was sent, and STOPPING=1 not yet
 	stuck   atomic.Bool   // the status says that a part is stuck
 	deaf    sync.Once     // a message that could not be sent is logged once
 	started func()        // ends the requests for more time to start; safe to call again
@@ -103,5 +103,9 @@ func (n *notifier) reloading() (ready func()) {
 		return func() {}
 	}
 	n.tell(sd.SdNotifyReloading, strings.TrimSpace(sd.SdNotifyMonotonicUsec()))
-	return func() { n.tell(sd.SdNotifyReady) }
+	return func() {
+		if n.up.Load() {
+			n.tell(sd.SdNotifyReady)
+		}
+	}
 }

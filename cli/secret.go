@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"shiplog/httpd"
 )
@@ -34,7 +36,7 @@ func (d *daemon) secret(name, file string) (string, error) {
 	}
 	var line string
 	if err == nil {
-		line, err = lineOf(file, "password")
+		line, err = secretLine(file)
 	}
 	switch {
 	case err != nil && given:
@@ -43,6 +45,21 @@ func (d *daemon) secret(name, file string) (string, error) {
 		return "", fmt.Errorf("credential %s: %w", name, err)
 	}
 	return line, nil
+}
+
+// secretWait is how long what stands behind a pipe may take.
+const secretWait = 5 * time.Second
+
+// secretLine reads the first line of a file, or of a pipe that somebody writes to, as a shell makes one for <(...).
+// It waits for nobody who does not come: a reload must end.
+func secretLine(file string) (string, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	_ = f.SetReadDeadline(time.Now().Add(secretWait)) // fails for a plain file, which needs none
+	return firstLine(f, "password")
 }
 
 // firstAccount makes the first account and tells its password, once, unless the administrator gave it. It is

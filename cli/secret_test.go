@@ -2,12 +2,15 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // secretFile writes a file below dir.
@@ -82,6 +85,41 @@ func TestSecrets(t *testing.T) {
 		if (tt.log == "") != (log.Len() == 0) || !strings.Contains(log.String(), tt.log) {
 			t.Errorf("%s: logged %q, want %q", tt.name, log.String(), tt.log)
 		}
+	}
+}
+
+func TestSecretOfAPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := &daemon{log: slog.New(slog.DiscardHandler)}
+	read := make(chan error, 1)
+	go func() {
+		_, err := d.secret("smtp-password", pipe)
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if err == nil || !strings.Contains(err.Error(), "the password is empty") {
+			t.Errorf("secret() of a pipe that nobody writes to = %v, want that it is empty", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("secret() waits for ever for a pipe that nobody writes to")
+	}
+	w, err := os.OpenFile(pipe, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if _, err := w.WriteString("from a pipe\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.secret("smtp-password", pipe); got != "from a pipe" || err != nil {
+		t.Errorf("secret() of a pipe = %q, %v, want its line", got, err)
+	}
+	if _, err := d.secret("smtp-password", pipe); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("secret() of a pipe that says nothing = %v, want that its time is over", err)
 	}
 }
 

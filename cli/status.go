@@ -97,6 +97,7 @@ It ends with 0 when shiplog runs and is well, with 1 when not; then the reasons 
 	flags.StringVar(&state, "state", "", "`directory` of what a server itself keeps, where it has one of its own; default DATA")
 	flags.StringVar(&indexDir, "index", "", "`directory` of the index, or none; default STATE/index")
 	choiceFlag(flags, &out, "output", "o", "output format", "short", "json")
+	alsoOfFile(flags, "state", "index")
 	flags.SortFlags = false
 	return cmd
 }

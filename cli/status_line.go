@@ -10,14 +10,16 @@ import (
 	"shiplog/agent"
 )
 
-// statusText is how the process is, in one line for a person: "2 engines, 1 gap, 12345 records, ready".
+// statusText is how the process is, in one line for a person: "2 engines, 1 gap, 12345 records, ready". What it asks
+// may take until the next status is due: the runtime keeps a time limit, also one that was not needed, and would
+// wake for a shorter one.
 func (d *daemon) statusText() string {
 	var parts []string
 	if d.agent != nil {
 		parts = captureText(d.agent.Stats())
 	}
 	parts = append(parts, counted(d.lastRecord(), "record"))
-	reasons := d.notReady()
+	reasons := d.notReadyWithin(statusEvery)
 	if d.index != nil {
 		if ok, why := d.index.Ready(); !ok {
 			reasons = append(reasons, why...)
@@ -59,7 +61,7 @@ func (d *daemon) lastRecord() uint64 {
 		last, _ := d.writer.Last()
 		return last
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), statusEvery)
 	defer cancel()
 	last, _, err := d.index.Last(ctx)
 	if err != nil {

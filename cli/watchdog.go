@@ -8,6 +8,8 @@ import (
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
+
+	"shiplog/format"
 )
 
 // guard puts what talks to the service manager before the stages, so that it is the first to stop: then the
@@ -35,6 +37,7 @@ func (n *notifier) run(ctx context.Context, parts []stage, status func() string)
 		s.ask()
 		n.follow(ctx, parts, s)
 	}
+	n.up.Store(false) // nothing is said after this, not that a reload is over either
 	n.tell(sd.SdNotifyStopping, "STATUS=stopping")
 	s.wait()
 }
@@ -45,7 +48,7 @@ func (n *notifier) follow(ctx context.Context, parts []stage, s *statusLine) {
 	if n.watch > 0 {
 		every = n.watch / 2
 	}
-	tick := time.NewTicker(every)
+	tick := time.NewTimer(format.UntilBeat(time.Now(), every))
 	defer tick.Stop()
 	for {
 		select {
@@ -58,6 +61,7 @@ func (n *notifier) follow(ctx context.Context, parts []stage, s *statusLine) {
 		case <-s.due:
 			s.ask()
 		case <-tick.C:
+			tick.Reset(format.UntilBeat(time.Now(), every))
 			if n.watch > 0 {
 				if !n.ask(ctx, parts) {
 					return

@@ -361,6 +361,14 @@ func TestReloadIsTold(t *testing.T) {
 	if len(heard.said) != 2 || !strings.HasPrefix(heard.said[0], "RELOADING=1\nMONOTONIC_USEC=") || heard.said[1] != "READY=1" {
 		t.Errorf("said %q, want RELOADING with its time, then READY", heard.said)
 	}
+	ready := n.reloading()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	n.run(ctx, nil, func() string { return "" })
+	ready()
+	if last := heard.said[len(heard.said)-1]; !strings.HasPrefix(last, "STOPPING=1") {
+		t.Errorf("said %q, want nothing after STOPPING", heard.said)
+	}
 	var none *notifier
 	none.reloading()() // must not fail
 }

@@ -36,7 +36,7 @@ func aosDialects(s *Server) []*dialect {
 	add(route{method: http.MethodGet, path: journalPrefix + "/count", handler: a.reader(a.count)}) // before {id}
 	add(route{method: http.MethodGet, path: journalPrefix + "/{id}", handler: a.reader(a.entry)})
 	if s.opts.Append != nil {
-		add(route{method: http.MethodPost, path: journalPrefix, handler: a.post, body: s.limits.body})
+		add(route{method: http.MethodPost, path: journalPrefix, admit: a.mayPost, handler: a.post, body: s.limits.body})
 	}
 	return []*dialect{d}
 }
@@ -70,8 +70,8 @@ func failKeystone(w http.ResponseWriter, _ *http.Request, e *statusError) {
 }
 
 // authorize returns the token of r when it has one of roles.
-func (a aos) authorize(r *request, roles ...string) (Token, error) {
-	t, err := a.s.tokenOf(r.Request, r.Header.Get("X-Auth-Token"))
+func (a aos) authorize(r *http.Request, roles ...string) (Token, error) {
+	t, err := a.s.tokenOf(r, r.Header.Get("X-Auth-Token"))
 	switch {
 	case errors.Is(err, errNoCredential), errors.Is(err, errCredentials):
 		return t, failf(http.StatusUnauthorized, unauthorizedText).
@@ -87,7 +87,7 @@ func (a aos) authorize(r *request, roles ...string) (Token, error) {
 // reader wraps a handler for those who may read.
 func (a aos) reader(handle func(http.ResponseWriter, *request, Token) error) handlerFunc {
 	return func(w http.ResponseWriter, r *request) error {
-		t, err := a.authorize(r, roleReader)
+		t, err := a.authorize(r.Request, roleReader)
 		if err != nil {
 			return err
 		}

@@ -37,6 +37,11 @@ func (a aos) list(w http.ResponseWriter, r *request, t Token) error {
 	enc.SetEscapeHTML(false)
 	b.WriteString(`{"journal":[`)
 	separate, sent := "", false
+	mine, err := a.s.turn(r.Context(), &query)
+	if err != nil {
+		return err
+	}
+	defer mine.end()
 	for f, err := range a.s.opts.Index.Each(r.Context(), query) {
 		if err != nil {
 			return fmt.Errorf("list journal: %w", err)
@@ -52,11 +57,14 @@ func (a aos) list(w http.ResponseWriter, r *request, t Token) error {
 		if !sent {
 			a.s.degraded(w, a.s.damaged())
 		}
+		mine.end() // whoever reads slowly holds up nobody
 		if _, err := w.Write(b.Bytes()); err != nil {
 			return fmt.Errorf("%w: %w", errClientGone, err)
 		}
 		b.Reset()
-		sent = true
+		if sent = true; mine.again(r.Context()) != nil {
+			return r.Context().Err()
+		}
 	}
 	b.WriteString("]}\n")
 	if !sent {
@@ -94,7 +102,7 @@ func (a aos) count(w http.ResponseWriter, r *request, t Token) error {
 	if err != nil {
 		return err
 	}
-	n, err := a.s.opts.Index.Count(r.Context(), query)
+	n, err := a.s.count(r.Context(), query)
 	if err != nil {
 		return fmt.Errorf("count journal: %w", err)
 	}
@@ -112,7 +120,7 @@ func (a aos) entry(w http.ResponseWriter, r *request, t Token) error {
 		return missing
 	}
 	query := index.Query{After: id - 1, Before: id + 1, Facets: visible(r.settings, t), Limit: 1}
-	page, err := a.s.opts.Index.Search(r.Context(), query)
+	page, err := a.s.search(r.Context(), query)
 	if err != nil {
 		return fmt.Errorf("read journal entry %d: %w", id, err)
 	}

@@ -14,7 +14,7 @@ import (
 // narrow makes the query. What the index has columns for narrows first, what is a facet is asked of facets, and
 // only the rest of the lines.
 func (a aos) narrow(ctx context.Context, set *settings, j *journalFilter) (index.Query, error) {
-	n := &journalNarrowing{index: a.s.opts.Index}
+	n := &journalNarrowing{search: a.s.search}
 	n.facet(j.rights)
 	for i := range j.conditions {
 		if err := n.condition(ctx, &j.conditions[i]); err != nil {
@@ -34,7 +34,7 @@ func (a aos) narrow(ctx context.Context, set *settings, j *journalFilter) (index
 
 // journalNarrowing is a query being made.
 type journalNarrowing struct {
-	index  *index.Index
+	search func(context.Context, index.Query) (index.Page, error)
 	query  index.Query
 	facets []func(*index.Facets) bool
 	lines  []func(*format.Fields) bool
@@ -221,6 +221,6 @@ func (n *journalNarrowing) objectByName(ctx context.Context, typ, name string) (
 
 func (n *journalNarrowing) any(ctx context.Context, q index.Query) (bool, error) {
 	q.Limit = 1
-	page, err := n.index.Search(ctx, q)
+	page, err := n.search(ctx, q)
 	return len(page.Hits) > 0, err
 }

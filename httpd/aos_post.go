@@ -17,7 +17,7 @@ var journalCategories = map[string]bool{"container": true, "image": true, "impor
 
 // post answers POST journal. The entry is on the disk, and a GET sees it, when the answer is 201.
 func (a aos) post(w http.ResponseWriter, r *request) error {
-	t, err := a.authorize(r, roleWriter, roleService)
+	t, err := a.authorize(r.Request, roleWriter, roleService)
 	if err != nil {
 		return err
 	}
@@ -47,6 +47,12 @@ func (a aos) post(w http.ResponseWriter, r *request) error {
 	return writeCompact(w, http.StatusCreated, struct {
 		Journal journalRow `json:"journal"`
 	}{journalRowOf(&f)})
+}
+
+// mayPost refuses who may not post, before the entry is read.
+func (a aos) mayPost(r *http.Request) error {
+	_, err := a.authorize(r, roleWriter, roleService)
+	return err
 }
 
 // wantJSON refuses a body that says it is something else. One that says nothing is taken for JSON.

@@ -243,6 +243,7 @@ func (b *box) do(method, path, body string, headers ...string) reply {
 	}
 	got := reply{res.StatusCode, res.Header, string(data), time.Since(began)}
 	b.hold(method, path, got)
+	b.discreet(method+" "+cutText(path, 200), got.body)
 	return got
 }
 

@@ -24,8 +24,9 @@ type route struct {
 	method  string // GET matches HEAD too
 	path    string // whole, with the prefix
 	handler handlerFunc
-	body    int64 // bytes of a body that the handler gets; one more tells it that there were more
-	slow    bool  // may take as long as it has to; others end after limits.answer
+	admit   func(*http.Request) error // refuses who may send no body here; nil: anybody may
+	body    int64                     // bytes of a body that the handler gets; one more tells it that there were more
+	slow    bool                      // may take as long as it has to; others end after limits.answer
 }
 
 // request is an http.Request with what routing found.

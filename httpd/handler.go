@@ -18,6 +18,7 @@ func (s *Server) Handler() http.Handler {
 // serve is the one way in and the one way out: every answer is counted here and every error gets the shape
 // of the one of dialects that owns the path.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, dialects []*dialect) {
+	beginning(r.Context())
 	d := dialectOf(dialects, r.URL.Path)
 	out := &answer{ResponseWriter: w, patience: s.limits.write}
 	w.Header().Set(requestID, requestIDOf(r))
@@ -46,6 +47,10 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 	if int64(len(r.URL.RawQuery)) > s.limits.query {
 		return failf(http.StatusRequestURITooLong, "Query string is longer than %d bytes", s.limits.query)
 	}
+	if fields(r.Header) > maxFields {
+		w.Header().Set("Connection", "close")
+		return failf(http.StatusRequestHeaderFieldsTooLarge, "There are more than %d header fields", maxFields)
+	}
 	if path := r.URL.EscapedPath(); int64(len(path)) > s.limits.query {
 		return failf(http.StatusRequestURITooLong, "Path is longer than %d bytes", s.limits.query)
 	}
@@ -60,9 +65,23 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 	if err != nil {
 		return err
 	}
+	done, err := s.admit(r, rt)
+	if err != nil {
+		return err
+	}
+	defer done()
 	body, err := s.readBody(w, r, rt.body)
 	if err != nil {
 		return err
+	}
+	if len(r.TransferEncoding) > 0 {
+		// A proxy that took a Content-Length beside it for the end of the body would send us, as the next request,
+		// what a client smuggled past it.
+		w.Header().Set("Connection", "close")
+	}
+	if !answering(r.Context()) {
+		w.aborted = true
+		return nil
 	}
 	if w.slow = rt.slow; !rt.slow {
 		ctx, cancel := context.WithTimeout(r.Context(), s.limits.answer)

@@ -90,7 +90,7 @@ func (h hss) page(w http.ResponseWriter, r *request, query index.Query) error {
 		return fmt.Errorf("list events: %w", err)
 	}
 	query.Before = last + 1
-	total, err := h.s.opts.Index.Count(r.Context(), query)
+	total, err := h.s.count(r.Context(), query)
 	if err != nil {
 		return fmt.Errorf("count events: %w", err)
 	}
@@ -107,7 +107,7 @@ func (h hss) list(ctx context.Context, w http.ResponseWriter, query index.Query,
 		h.s.degraded(w, h.s.damaged())
 		return rows, nil
 	}
-	page, err := h.s.opts.Index.Search(ctx, query)
+	page, err := h.s.search(ctx, query)
 	if err != nil {
 		return nil, err
 	}

@@ -1,18 +1,14 @@
 package httpd
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"shiplog/format"
 	"shiplog/index"
@@ -228,39 +224,6 @@ func TestHealthReadyMetrics(t *testing.T) {
 			t.Errorf("metrics lack %s in\n%s", want, got.body)
 		}
 	}
-}
-
-func TestConnectionLimit(t *testing.T) {
-	b := newBox(t, "", func(o *Options) { o.limits = limits{connections: 2} })
-	addr := strings.TrimPrefix(b.url, "http://")
-	var held []net.Conn
-	for range 2 {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-		if _, err := bufio.NewReader(c).ReadString('\n'); err != nil {
-			t.Fatal(err)
-		}
-		held = append(held, c)
-	}
-	third, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer third.Close()
-	fmt.Fprint(third, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-	third.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-	if _, err := third.Read(make([]byte, 1)); err == nil {
-		t.Error("a third connection is served although two are the limit")
-	}
-	held[0].Close()
-	third.SetReadDeadline(time.Now().Add(30 * time.Second))
-	if _, err := third.Read(make([]byte, 1)); err != nil {
-		t.Errorf("after one closed: %v, want the third to be served", err)
-	}
-	held[1].Close()
 }
 
 func TestNewRefusesWhatItCannotServe(t *testing.T) {

@@ -62,6 +62,9 @@ func (s *Server) readyz(w http.ResponseWriter, _ *request) error {
 	if s.opts.Ready != nil {
 		reasons = append(reasons, s.opts.Ready()...)
 	}
+	for i := range reasons {
+		reasons[i] = withoutPlaces(reasons[i])
+	}
 	status := http.StatusOK
 	if len(reasons) > 0 {
 		status = http.StatusServiceUnavailable

@@ -17,6 +17,13 @@ func (q qnap) export(w http.ResponseWriter, r *request, _ caller) error {
 		return err
 	}
 	query.Ascending = true
+	var mine *turn
+	if r.Method != http.MethodHead {
+		if mine, err = q.s.exporting.take(r.Context()); err != nil {
+			return err
+		}
+		defer mine.end()
+	}
 	h := w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")
 	h.Set("Content-Disposition", `attachment; filename="container-station-log.csv"`)
@@ -35,11 +42,15 @@ func (q qnap) export(w http.ResponseWriter, r *request, _ caller) error {
 		if chunk = csv.append(chunk, f); len(chunk) < exportChunk {
 			continue
 		}
+		mine.end() // whoever reads slowly holds up nobody
 		if _, err := w.Write(chunk); err != nil {
 			return fmt.Errorf("%w: %w", errClientGone, err)
 		}
-		chunk = chunk[:0]
+		if chunk = chunk[:0]; mine.again(r.Context()) != nil {
+			return r.Context().Err()
+		}
 	}
+	mine.end()
 	if err := http.NewResponseController(w).Flush(); err != nil { // a short export is chunked too: no Content-Length
 		return fmt.Errorf("%w: %w", errClientGone, err)
 	}

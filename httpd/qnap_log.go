@@ -50,7 +50,7 @@ func (q qnap) list(w http.ResponseWriter, r *request, _ caller) error {
 		return err
 	}
 	query.Limit, query.Offset = int(min(limit, maxLogLimit)), int(min(offset, math.MaxInt))
-	page, err := q.s.opts.Index.Search(r.Context(), query)
+	page, err := q.s.search(r.Context(), query)
 	if err != nil {
 		return fmt.Errorf("list log: %w", err)
 	}

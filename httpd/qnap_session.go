@@ -37,7 +37,7 @@ func (q qnap) login(w http.ResponseWriter, r *request) error {
 	}
 	id, opened := q.s.sessions.open(n)
 	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Value: id, Path: "/", HttpOnly: true,
-		SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil})
+		SameSite: http.SameSiteLaxMode, Secure: secured(r.Request)})
 	return writeJSON(w, http.StatusOK, loginAnswer(caller{who, opened}))
 }
 
@@ -53,7 +53,7 @@ func (q qnap) logout(w http.ResponseWriter, r *request, who caller) error {
 	q.s.sessions.end(who.session)
 	q.s.auth.logout(r.Request, who.name)
 	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Path: "/", MaxAge: -1, HttpOnly: true,
-		SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil})
+		SameSite: http.SameSiteLaxMode, Secure: secured(r.Request)})
 	return writeJSON(w, http.StatusOK, struct {
 		Username string `json:"username"`
 	}{who.name})

@@ -34,7 +34,7 @@ func (q quay) list(family string) handlerFunc {
 		span := ask.span()
 		query := q.query(scope, span, ask.Performer)
 		query.ByTime, query.Past, query.Limit = true, ask.place(), quayPageSize
-		page, err := q.s.opts.Index.Search(r.Context(), query)
+		page, err := q.s.search(r.Context(), query)
 		if err != nil {
 			return fmt.Errorf("list logs: %w", err)
 		}

@@ -37,18 +37,23 @@ const firstRequest = time.Second
 func (s *Server) listen(ctx context.Context, ln net.Listener, handler http.Handler, closing func()) error {
 	hs := &http.Server{
 		Handler:           begins(handler),
-		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
 		ReadHeaderTimeout: s.limits.readHeader,
 		ReadTimeout:       s.limits.read,
 		IdleTimeout:       s.limits.idle,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		ConnContext:       connContext,
+		ConnState:         connState,
+		// OPTIONS * is answered like all else: by the one way out, and not before the host is looked at.
+		DisableGeneralOptionsHandler: true,
 	}
 	served := make(chan error, 1)
-	limited := limitConnections(ln, s.limits.connections)
+	all := newCrowd(s.limits.connections)
+	// One more than the crowd holds can be accepted: the newest, before another is given up for it.
+	limited := limitConnections(ln, s.limits.connections+1)
 	s.serving.add(limited)
-	go func() { served <- hs.Serve(limited) }()
+	go func() { served <- hs.Serve(all.listener(limited)) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
@@ -67,14 +72,13 @@ func (s *Server) listen(ctx context.Context, ln net.Listener, handler http.Handl
 	return nil
 }
 
-// connKey is the key of a request's connection in its context.
-type connKey struct{}
-
 // begins tells the connection of each request that one has begun.
 func begins(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(connKey{}).(*limitedConn); ok {
-			c.begun()
+		if n, _ := r.Context().Value(crowdKey{}).(*crowdConn); n != nil {
+			if c, ok := n.Conn.(*limitedConn); ok {
+				c.begun()
+			}
 		}
 		next.ServeHTTP(w, r)
 	})

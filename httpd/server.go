@@ -71,6 +71,8 @@ type limits struct {
 	connections            int
 	body, query            int64 // bytes
 	waiters                int
+	searches, queue        int           // heavy searches at one time, and those that wait for their turn
+	turn                   time.Duration // for a turn to come
 	belt                   time.Duration // a waiter looks at its container at least this often
 	callback, mail         time.Duration // for one try to tell of an export
 	resolver               *net.Resolver // of callback hosts
@@ -85,6 +87,7 @@ func (l limits) withDefaults() limits {
 	l.write, l.shutdown, l.belt = orDefault(l.write, d.write), orDefault(l.shutdown, d.shutdown), orDefault(l.belt, d.belt)
 	l.connections, l.waiters = orDefault(l.connections, d.connections), orDefault(l.waiters, d.waiters)
 	l.body, l.query = orDefault(l.body, d.body), orDefault(l.query, d.query)
+	l.searches, l.queue, l.turn = orDefault(l.searches, searchSlots()), orDefault(l.queue, 64), orDefault(l.turn, 5*time.Second)
 	return l
 }
 
@@ -116,6 +119,10 @@ type Server struct {
 	clear    clearState
 	serving  serving
 
+	searching *turns // of heavy searches
+	exporting *turns // of exports, a piece each
+	large     *turns // of requests with large bodies
+
 	closing context.Context // ends when the server shuts down; waits end with it
 	close   context.CancelFunc
 }
@@ -137,6 +144,9 @@ func New(o Options) (*Server, error) {
 	if err := s.Apply(o.Settings); err != nil {
 		return nil, err
 	}
+	s.searching = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many searches at the moment")
+	s.exporting = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many exports at the moment")
+	s.large = newLarge(s.limits.turn)
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.hub = newHub(s.closing, o.Index, s.limits.waiters, o.Logger)
 	pages, err := openSealer(o.Keys, "pages.key")

@@ -123,6 +123,10 @@ func (s *segment) tried(err error) {
 func (x *Index) nextToBuild(snap *snapshot) *segment {
 	for i := len(snap.views) - 2; i >= 0; i-- {
 		v := &snap.views[i]
+		select {
+		case <-x.asked: // to open the indexes of a long log takes minutes on a slow disk
+		default:
+		}
 		if d := x.diskOf(v.seg, v.id); d != nil {
 			_ = guard(func() error {
 				if from, to := v.rows(d.cols); from > 0 || to < d.cols.rows {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"shiplog/format"
 )
 
 // bell rings when something happened in the log folder. One watcher serves any number of waiters; it exists
@@ -24,7 +26,7 @@ type bell struct {
 const (
 	bellTick  = 5 * time.Second        // without any event: look anyway, others may write where no event comes from
 	localTick = 30 * time.Second       // the same where all events come, so that an idle box sleeps
-	blindTick = 500 * time.Millisecond // the same when the kernel gives no watcher
+	blindTick = 500 * time.Millisecond // the same when the kernel gives no watch
 	bellPause = time.Millisecond       // between two rings, so that a burst is one
 	bellStays = 10 * time.Second       // after the last waiter left
 )
@@ -78,26 +80,27 @@ func (b *bell) ring() {
 	b.rung = make(chan struct{})
 }
 
-// watch rings until stop.
+// watch rings until stop. The folder may come later, and another may come in its place: then that one is watched.
 func (b *bell) watch(stop <-chan struct{}) {
-	var w *fsnotify.Watcher
-	defer func() {
-		if w != nil {
-			_ = w.Close()
-		}
-	}()
+	var w *folderWatch
+	defer func() { w.close() }()
 	for {
-		again, events, errs := blindTick, make(chan fsnotify.Event), make(chan error)
-		fresh := w == nil
+		fresh := !w.holds(b.dir)
 		if fresh {
-			if w = newWatcher(b.dir); w != nil {
+			w.close()
+			if w = watchFolder(b.dir); w != nil {
 				b.ring() // what was appended before the watcher was there
 			}
 		}
+		again, events, errs := blindTick, make(chan fsnotify.Event), make(chan error)
 		if w != nil {
 			again, events, errs = bellTick, w.Events, w.Errors
-			if !fresh && local(b.dir) {
-				again = localTick
+			switch {
+			case fresh:
+			case w.folder != nil && local(b.dir):
+				again = format.UntilBeat(time.Now(), localTick)
+			default:
+				again = format.UntilBeat(time.Now(), bellTick)
 			}
 		}
 		if !b.follow(stop, again, events, errs) {
@@ -106,55 +109,49 @@ func (b *bell) watch(stop <-chan struct{}) {
 	}
 }
 
-// newWatcher is nil when the folder is not there yet or the kernel has no watch left.
-func newWatcher(dir string) *fsnotify.Watcher {
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		return nil
-	}
-	if err := w.Add(dir); err != nil {
-		_ = w.Close()
-		return nil
-	}
-	return w
-}
-
 // follow rings for every event, and once after the time again when nothing happened, or bellTick after the last event.
-// False: stop.
+// Then it returns, as it does when something happened to the folder itself. False: stop.
 func (b *bell) follow(stop <-chan struct{}, again time.Duration, events <-chan fsnotify.Event, errs <-chan error) bool {
 	t := time.NewTimer(again)
 	defer t.Stop()
 	for {
+		moved := false
 		select {
 		case <-stop:
 			return false
 		case <-t.C:
 			b.ring()
 			return true
-		case <-events:
+		case e := <-events:
+			moved = e.Name == b.dir
 		case <-errs: // an overflow: look
 		}
 		b.ring()
-		b.linger(events)
+		if b.linger(events) || moved {
+			return true
+		}
 		t.Reset(min(again, bellTick)) // for those who find a folder too fresh to be sure of its time
 	}
 }
 
-// linger takes in what follows shortly and rings once for all of it.
-func (b *bell) linger(events <-chan fsnotify.Event) {
+// linger takes in what follows shortly and rings once for all of it. It tells whether something happened to the
+// folder itself.
+func (b *bell) linger(events <-chan fsnotify.Event) (moved bool) {
 	select {
-	case <-events:
+	case e := <-events:
+		moved = e.Name == b.dir
 	default:
-		return
+		return false
 	}
 	end := time.NewTimer(bellPause)
 	defer end.Stop()
 	for {
 		select {
-		case <-events:
+		case e := <-events:
+			moved = moved || e.Name == b.dir
 		case <-end.C:
 			b.ring()
-			return
+			return moved
 		}
 	}
 }

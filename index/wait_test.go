@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -104,4 +105,40 @@ func TestRun(t *testing.T) {
 			t.Errorf("read-only %v: index folder: %v", readOnly, err)
 		}
 	}
+}
+
+// TestBellFollowsItsFolder wants rings for a folder that comes later, and for one that comes in the place of
+// another, sooner than any tick.
+func TestBellFollowsItsFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	var b bell
+	b.init(dir)
+	leave := b.join()
+	defer b.end()
+	defer leave()
+	rings := func(what string, do func() error) {
+		t.Helper()
+		time.Sleep(100 * time.Millisecond) // rings of what was before
+		rung := b.next()
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-rung:
+		case <-time.After(4 * time.Second):
+			t.Errorf("no ring within 4 s of this: %s", what)
+		}
+	}
+	appended := func(name string) func() error {
+		return func() error { return os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600) }
+	}
+	mkdir := func() error { return os.Mkdir(dir, 0o700) }
+	rings("the folder is made", mkdir)
+	rings("a file in it", appended("1"))
+	rings("the folder is moved away", func() error { return os.Rename(dir, dir+".old") })
+	rings("another one is made", mkdir)
+	rings("a file in that", appended("2"))
+	rings("that is removed", func() error { return os.RemoveAll(dir) })
+	rings("the first one comes back", func() error { return os.Rename(dir+".old", dir) })
+	rings("a file in it again", appended("3"))
 }

@@ -67,6 +67,7 @@ func TestBoot(t *testing.T) {
 		{"pair: stopped with waiters", b.stopped},
 		{"pair: upgrade and reboot", b.pairUpgraded},
 		{"pair: the power goes under load", b.cut},
+		{"removed and installed again", b.again},
 		{"remove and purge", b.removed},
 	} {
 		if !t.Run(step.name, step.run) {

@@ -36,7 +36,8 @@ func main() {
 func write(dir, version, date string) error {
 	nothing := func(string) string { return "" }
 	root := (&cli.Program{Env: nothing, Config: cli.DefaultConfig}).Command()
-	footer := fmt.Sprintf("%s %s %s", quote(date), quote("shiplog "+version), quote("shiplog manual"))
+	// The day as it is: mandoc reads none with escaped hyphens.
+	footer := fmt.Sprintf("\"%s\" %s %s", strings.ReplaceAll(date, `"`, ""), quote("shiplog "+version), quote("shiplog manual"))
 	return each(root, func(cmd *cobra.Command) error {
 		return os.WriteFile(filepath.Join(dir, name(cmd)+".1"), []byte(page(cmd, footer)), 0o644)
 	})

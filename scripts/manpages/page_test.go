@@ -57,7 +57,7 @@ func TestEachCommandHasAPageWithAllItsFlags(t *testing.T) {
 
 func TestTheFirstPageTellsWhatAllCommandsShare(t *testing.T) {
 	text := read(t, pages(t), "shiplog.1")
-	for _, want := range []string{`.TH "SHIPLOG" 1 "2026\-11\-26" "shiplog 1.2.0"`, ".SH EXIT STATUS", ".SH ENVIRONMENT", ".SH FILES", `\fBshiplog\-query\fR(1)`} {
+	for _, want := range []string{`.TH "SHIPLOG" 1 "2026-11-26" "shiplog 1.2.0"`, ".SH EXIT STATUS", ".SH ENVIRONMENT", ".SH FILES", `\fBshiplog\-query\fR(1)`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("shiplog.1 lacks %s", want)
 		}

@@ -107,6 +107,29 @@ func TestEachPackageHoldsWhatItMustAndNothingElse(t *testing.T) {
 	}
 }
 
+// Each folder that carries our name goes when the package goes: rpm removes only those that the package calls its own.
+func TestTheFoldersOfAnRpmAreItsOwn(t *testing.T) {
+	p := open(t, "*.x86_64.rpm")
+	for name := range p.files {
+		dir := filepath.Dir(name)
+		if strings.Contains(dir, "shiplog") && !slices.Contains(p.folders, dir) {
+			t.Errorf("nobody owns %s, the folder of %s", dir, name)
+		}
+	}
+	if got := strings.Join(p.folders, " "); !strings.Contains(got, "/etc/shiplog") {
+		t.Errorf("the folders of %s = %s, want /etc/shiplog among them", p.name, got)
+	}
+}
+
+// Where nothing is started by the installation, the package says so.
+func TestWhoMustStartItIsTold(t *testing.T) {
+	for pattern, want := range map[string]bool{"*_x86_64.apk": true, "*_x86_64.ipk": true, "*_amd64.deb": false} {
+		if got := strings.Contains(open(t, pattern).meta, "It is not started before you say so."); got != want {
+			t.Errorf("%s says that it is not started: %v, want %v", pattern, got, want)
+		}
+	}
+}
+
 func list(files map[string]fs.FileMode) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(files)) {

@@ -26,6 +26,7 @@ type file struct {
 type pkg struct {
 	name    string // of the file
 	files   map[string]file
+	folders []string // an rpm's own, which go with it
 	scripts map[string]string
 	meta    string // what the package says of itself, as text
 }

@@ -45,11 +45,12 @@ func (p *pkg) rpm(b []byte) error {
 		if h.texts[tagUser][i] != "root" || h.texts[tagGroup][i] != "root" {
 			return fmt.Errorf("%s does not belong to root", base)
 		}
-		mode := h.numbers[tagModes][i]
+		name, mode := h.texts[tagDirName][h.numbers[tagDirIndex][i]]+base, h.numbers[tagModes][i]
 		if mode&0o170000 != 0o100000 {
-			continue // a directory
+			p.folders = append(p.folders, name)
+			continue
 		}
-		p.files[h.texts[tagDirName][h.numbers[tagDirIndex][i]]+base] = file{
+		p.files[name] = file{
 			mode:   fs.FileMode(mode & 0o7777),
 			config: h.numbers[tagFlags][i]&flagConfig != 0 && h.numbers[tagFlags][i]&flagNoReplace != 0,
 		}

@@ -10,7 +10,7 @@ import (
 
 // scriptNames are those that each format must have.
 var scriptNames = map[string][]string{
-	"deb": {"postinst", "postrm", "prerm"},
+	"deb": {"postinst", "postrm", "preinst", "prerm"},
 	"rpm": {"post", "postun", "preun"},
 	"apk": {"post-install", "post-upgrade", "pre-deinstall"},
 	"ipk": {"postinst", "prerm"},

@@ -140,7 +140,7 @@ func read(dir string, since time.Time) (names []string) {
 
 // watch counts wake-ups for so long.
 func (b *box) watch(last time.Duration) {
-	const every, together = 100 * time.Millisecond, 350 * time.Millisecond
+	const every, together = 100 * time.Millisecond, time.Second
 	began := time.Now()
 	b.began = began
 	first, cpu, written := b.slept(), b.used(), b.writtenBytes()

@@ -61,7 +61,8 @@ type Pruner struct {
 	clock   *clock     // used with working held, as the next three
 	spans   spans
 	spent   allowance
-	doubted string // said last
+	doubted string        // said last
+	freed   time.Duration // uptime at which free space was last made; 0: never
 	listed  listing
 
 	mu     sync.Mutex
@@ -77,7 +78,8 @@ type Stats struct {
 	Doubt           string    // why the clock is not believed; empty: it is, or nobody asked it
 }
 
-// Open makes ready to prune the log in the data directory dir, which w writes. It removes nothing yet.
+// Open makes ready to prune the log in the data directory dir, which w writes. It removes nothing yet. How large
+// segments get is from then on as the policy wants it.
 func Open(dir string, w *format.Writer, o Options) (*Pruner, error) {
 	log, err := format.OpenLog(dir)
 	if err != nil {
@@ -122,6 +124,7 @@ func (p *Pruner) Stats() Stats {
 
 const (
 	lookEvery = time.Minute
+	settle    = 45 * time.Second // until a file system shows as free what was removed
 	maxRetry  = time.Hour
 )
 
@@ -224,7 +227,7 @@ func (p *Pruner) look(policy Policy, bounded, anew bool) (scene, error) {
 	if n := len(segs); n > 0 && bounded { // a person means what is there now
 		s.reserve = max(p.w.SegmentBytes()-segs[n-1].Size, 0)
 	}
-	if policy.Free != (Space{}) {
+	if settled := p.freed == 0 || p.o.Uptime()-p.freed >= settle || !bounded; settled && policy.Free != (Space{}) {
 		if s.free, s.total, err = p.o.space(p.log.Dir()); err != nil {
 			return s, err
 		}

@@ -69,6 +69,9 @@ func (p *Pruner) once(ctx context.Context, policy Policy, by string, bounded boo
 	if bounded && !slices.Contains(r.Rules, ruleBytes) {
 		p.spent.spend(len(files), p.o.Uptime()) // also when it fails: no faster because of that
 	}
+	if slices.Contains(r.Rules, ruleFree) {
+		p.freed = max(p.o.Uptime(), 1)
+	}
 	gone, err := p.remove(ctx, files, r, policy.describe(r.Rules), by)
 	var bytes int64
 	for _, f := range gone {

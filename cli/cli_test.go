@@ -16,7 +16,11 @@ import (
 
 func TestMain(m *testing.M) {
 	os.Setenv("SHIPLOG_CONFIG", noConfig) // the processes of tests: the machine may have one
-	testscript.Main(m, map[string]func(){"shiplog": func() { os.Exit(Main()) }})
+	testscript.Main(m, map[string]func(){"shiplog": func() {
+		status := Main()
+		notePeak()
+		os.Exit(status)
+	}})
 }
 
 func TestScripts(t *testing.T) {

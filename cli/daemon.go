@@ -35,6 +35,7 @@ type daemon struct {
 	project                         string
 	journalListen                   string // address of the journal API alone; empty: none
 	hosts                           []string
+	tls                             tlsFlags
 	exports                         exportFlags
 	capture                         captureFlags
 	logs                            logFlags
@@ -55,6 +56,7 @@ type daemon struct {
 	timings    *timings          // nil: nothing is written here
 	names      int               // containers that metrics are about by name; 0: none
 	containers *containerMetrics // nil: none
+	pair       *keyPair          // of TLS; nil: plain http
 	exporting  exportLock
 	began      time.Time   // when the parts were started
 	url        string      // of the server; empty: there is none
@@ -69,6 +71,7 @@ func (d *daemon) flags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&d.listen, "listen", defaultListen, "`address` to serve on; port 0 takes a free one")
 	flags.StringVar(&d.journalListen, "journal-listen", "", "second `address`, for the OpenStack journal API alone, as 127.0.0.1:9360; default none")
+	d.tls.add(flags)
 	flags.StringSliceVar(&d.hosts, "host", nil, "host `names` that clients may use, besides addresses, localhost and the host's own name (comma list)")
 	flags.StringVar(&d.project, "default-project", "default", "`id` of the project of records that name none, as all of the engines'")
 	choiceFlag(flags, &d.rootForm, "qnap-root-event-format", "", "form of event messages under /api/v1", "v1", "v2")
@@ -115,7 +118,7 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 		return usagef("--container-metrics must be from 0 to %d", maxContainerMetrics)
 	}
 	signal.Ignore(syscall.SIGPIPE) // whoever read the messages may go; the work goes on
-	all, err := d.listeners(p)
+	all, err := d.open(p)
 	if err != nil {
 		return err
 	}
@@ -130,15 +133,10 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 	if err != nil {
 		return errors.Join(err, closeAll(all))
 	}
-	for _, ln := range all {
-		if !loopback(ln.Addr()) {
-			fmt.Fprintf(p.Stderr, "shiplog: warning: %s is reachable from other machines and speaks plain http: passwords and logs cross the network unencrypted; put a TLS proxy before it or listen on 127.0.0.1\n", ln.Addr())
-		}
-	}
-	d.url = "http://" + all[0].Addr().String()
+	d.url = d.scheme() + all[0].Addr().String()
 	fmt.Fprintf(p.Stdout, "listening on %s\n", d.url)
 	for _, journal := range all[1:] {
-		fmt.Fprintf(p.Stdout, "journal on http://%s/v1/journal/\n", journal.Addr())
+		fmt.Fprintf(p.Stdout, "journal on %s%s/v1/journal/\n", d.scheme(), journal.Addr())
 	}
 	for _, note := range d.notes {
 		fmt.Fprintln(p.Stdout, note)

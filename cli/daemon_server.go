@@ -34,6 +34,9 @@ func (d *daemon) server() (*httpd.Server, error) {
 		Revision:   revision,
 		Logger:     d.log,
 	}
+	if d.pair != nil {
+		o.Certificate = d.pair.certificate
+	}
 	var err error
 	if o.Settings, err = d.settings(); err != nil {
 		return nil, err

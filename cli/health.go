@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +28,7 @@ const (
 // health is what shiplog health was asked.
 type health struct {
 	dir, url, listen, socket string
+	cert                     string // file of the server's certificate; "": those of the system are trusted
 	live                     bool
 	chosen                   bool // a flag or the configuration said where the server listens
 }
@@ -37,6 +41,9 @@ func (p *Program) healthCommand() *cobra.Command {
 		Long: `Ask the server that listens on --listen, or where the configuration file says, whether it is ready (GET
 /readyz), and print the reasons why not. It ends with 0 when it is and with 1 when it is not, or when nobody answers
 within 5 seconds. With --live it is enough that the server answers (GET /healthz).
+
+A server that speaks https is asked so when --tls-cert, SHIPLOG_TLS_CERT or the configuration file names its
+certificate. Only the certificate in that file is trusted then, whatever its names and its end are.
 
 When no flag and no configuration file says where the server listens, and nobody listens on the default
 address or that of SHIPLOG_LISTEN, it asks the shiplog of DATA over its socket where its server is. One that
@@ -61,9 +68,10 @@ runs without a server, an agent, is asked itself. --socket asks an agent in any 
 	flags := cmd.Flags()
 	flags.StringVar(&h.listen, "listen", defaultListen, "`address` that the server was told to listen on")
 	flags.StringVar(&h.url, "url", "", "`URL` of the server instead, as http://nas.lan:7446")
+	flags.StringVar(&h.cert, "tls-cert", "", "`file` of the certificate that the server was told to use; it is asked over https")
 	flags.StringVar(&h.socket, "socket", "", "ask the agent that serves this `socket`, and no server")
 	flags.BoolVar(&h.live, "live", false, "ask only whether it answers")
-	alsoOfFile(flags, "listen")
+	alsoOfFile(flags, "listen", "tls-cert")
 	flags.SortFlags = false
 	return cmd
 }
@@ -121,7 +129,37 @@ func (h *health) base() (string, error) {
 	case ip != nil && ip.IsUnspecified():
 		host = "::1"
 	}
-	return "http://" + net.JoinHostPort(host, port), nil
+	scheme := "http://"
+	if h.cert != "" {
+		scheme = "https://"
+	}
+	return scheme + net.JoinHostPort(host, port), nil
+}
+
+// trust says which server is the right one: whoever has the key of the certificate in the file, or, without a
+// file, whom the system trusts; nil. The names in the certificate do not count, because it is asked at an address
+// of this machine.
+func (h *health) trust() (*tls.Config, error) {
+	if h.cert == "" {
+		return nil, nil
+	}
+	b, _, err := readPEM(h.cert)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-cert: %w", err)
+	}
+	block, _ := pem.Decode(b)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, fmt.Errorf("--tls-cert: %s does not begin with a certificate (PEM)", h.cert)
+	}
+	return &tls.Config{
+		InsecureSkipVerify: true, // what is verified instead is that it is the very certificate
+		VerifyConnection: func(s tls.ConnectionState) error {
+			if shown := s.PeerCertificates[0].Raw; !bytes.Equal(shown, block.Bytes) {
+				return fmt.Errorf("the server shows another certificate than %s has: SHA-256 %s", h.cert, fingerprint(shown))
+			}
+			return nil
+		},
+	}, nil
 }
 
 // askServer asks over HTTP, past every proxy: an answer of another machine says nothing of this one.
@@ -134,8 +172,12 @@ func (h *health) askServer(ctx context.Context, base string) (well string, reaso
 	if err != nil {
 		return "", nil, usagef("--url: %v", err)
 	}
+	trust, err := h.trust()
+	if err != nil {
+		return "", nil, err
+	}
 	client := &http.Client{
-		Transport:     &http.Transport{DisableKeepAlives: true},
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: trust},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	resp, err := client.Do(req)
@@ -156,6 +198,8 @@ func (h *health) askServer(ctx context.Context, base string) (well string, reaso
 		return well, nil, nil
 	case resp.StatusCode == http.StatusServiceUnavailable && err == nil && len(doc.Reasons) > 0:
 		return "", doc.Reasons, fmt.Errorf("%s is not ready", base)
+	case resp.StatusCode == http.StatusBadRequest && bytes.Contains(body, []byte("HTTPS server")):
+		return "", nil, fmt.Errorf("%s speaks https; name its certificate with --tls-cert", base)
 	}
 	return "", nil, fmt.Errorf("%s%s answered %s; is that shiplog?", base, path, resp.Status)
 }

@@ -114,6 +114,46 @@ func closeAll(all []net.Listener) (err error) {
 	return err
 }
 
+// open reads the certificate, if there is one, and opens the listeners. Without one it refuses to listen where
+// other machines would send passwords in the clear, unless somebody said that this is meant.
+func (d *daemon) open(p *Program) ([]net.Listener, error) {
+	pair, err := d.openPair()
+	if err != nil {
+		return nil, err
+	}
+	d.pair = pair
+	all, err := d.listeners(p)
+	if err != nil || d.pair != nil {
+		return all, err
+	}
+	for _, ln := range all {
+		switch {
+		case loopback(ln.Addr()):
+		case !d.tls.insecure:
+			return nil, errors.Join(exposed(ln.Addr()), closeAll(all))
+		default:
+			fmt.Fprintf(p.Stderr, "shiplog: warning: %s is reachable from other machines and speaks plain http, as --insecure-http says: passwords and logs cross the network unencrypted\n", ln.Addr())
+		}
+	}
+	return all, nil
+}
+
+// exposed says why addr is not listened on over plain http, and what can be done.
+func exposed(addr net.Addr) error {
+	return fmt.Errorf("%s can be reached from other machines, and over plain http passwords and logs would cross the network unencrypted; do one of these:\n"+
+		"  make a certificate with shiplog tls init, and give it with --tls-cert and --tls-key\n"+
+		"  listen on 127.0.0.1 and put a proxy before it that speaks TLS\n"+
+		"  say --insecure-http, if only machines that you trust can reach that address", addr)
+}
+
+// scheme is what the URLs of the server begin with.
+func (d *daemon) scheme() string {
+	if d.pair != nil {
+		return "https://"
+	}
+	return "http://"
+}
+
 // loopback tells whether other machines cannot reach addr.
 func loopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)

@@ -25,6 +25,7 @@ type metrics struct {
 	searches, setAside, pending        *prometheus.Desc
 	lagSeconds, documents, free        *prometheus.Desc
 	reloadGood, reloadTime             *prometheus.Desc
+	tlsExpiry, tlsGood                 *prometheus.Desc
 }
 
 func newMetrics(d *daemon) *metrics {
@@ -65,6 +66,8 @@ func newMetrics(d *daemon) *metrics {
 		free:         desc("disk_free_bytes", "Bytes free on the disk of the log."),
 		reloadGood:   desc("config_last_reload_successful", "1 when the configuration was taken as it is, at the start or the last time it was read again."),
 		reloadTime:   desc("config_last_reload_success_timestamp_seconds", "When the configuration was last taken."),
+		tlsExpiry:    desc("tls_certificate_expiry_timestamp_seconds", "End of the TLS certificate in use."),
+		tlsGood:      desc("tls_certificate_last_reload_successful", "1 when the TLS certificate in use is the one in its files."),
 		pending:      desc("index_segments_pending", "Sealed segments that have no index on disk yet."),
 		damaged:      desc("index_damaged_lines", "Lines of the segments looked at since start that are no records."),
 		memory:       desc("index_memory_bytes", "Memory of the columns of sealed segments."),
@@ -89,6 +92,11 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	if r := m.d.reload; r != nil {
 		gauge(m.reloadGood, truth(r.good.Load()))
 		gauge(m.reloadTime, float64(r.last.Load())/1e9)
+	}
+	if p := m.d.pair; p != nil {
+		p.look()
+		gauge(m.tlsExpiry, float64(p.expires().Unix()))
+		gauge(m.tlsGood, truth(p.good.Load()))
 	}
 	if m.d.index != nil {
 		m.indexed(counter, gauge)

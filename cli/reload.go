@@ -121,8 +121,15 @@ func (r *reloader) read() (*daemon, *pflag.FlagSet, error) {
 	return nil, nil, fmt.Errorf("%s reads no configuration", r.command)
 }
 
-// apply makes what can be changed as it is in next. It reads the files of secrets.
+// apply makes what can be changed as it is in next. It reads the files of secrets, and the certificate.
 func (r *reloader) apply(next *daemon) error {
+	var fresh *loadedPair
+	if p := r.d.pair; p != nil {
+		var err error
+		if fresh, err = p.read(); err != nil {
+			return err
+		}
+	}
 	if r.server != nil {
 		set, err := next.settings()
 		if err == nil {
@@ -134,6 +141,9 @@ func (r *reloader) apply(next *daemon) error {
 	}
 	if r.d.pruner != nil {
 		r.d.pruner.SetPolicy(next.capture.keep.policy())
+	}
+	if fresh != nil {
+		r.d.pair.use(fresh)
 	}
 	r.d.logs.now.Set(next.logs.parsed())
 	return nil

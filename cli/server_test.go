@@ -233,7 +233,7 @@ func TestServeUsesWhatItMayNotWrite(t *testing.T) {
 }
 
 func TestListeningForOthersIsSaid(t *testing.T) {
-	s := startServerOn(t, "0.0.0.0:0", "run", "--data", t.TempDir(), "--docker", "none", "--incus", "none")
+	s := startServerOn(t, "0.0.0.0:0", "run", "--data", t.TempDir(), "--docker", "none", "--incus", "none", "--insecure-http")
 	if status := s.stop(); status != exitOK || !strings.Contains(s.stderr.String(), "unencrypted") {
 		t.Errorf("run on all addresses = exit %d and says %q, want a warning", status, s.stderr)
 	}

@@ -60,7 +60,7 @@ func located(f *pflag.Flag, err error) error {
 
 // mistakes looks at the values that flags were given. It opens nothing.
 func (d *daemon) mistakes() []flagError {
-	all := d.exports.check()
+	all := append(d.exports.check(), d.tls.check()...)
 	wrong := func(flag string, err error) {
 		if err != nil {
 			all = append(all, flagError{flag, err})

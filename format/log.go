@@ -99,17 +99,27 @@ func segmentFirst(name string) (uint64, bool) {
 
 // Segments lists the segments, oldest first. Files with other names are none.
 func (l *Log) Segments() ([]Segment, error) {
+	segs, _, err := l.List()
+	return segs, err
+}
+
+// List is Segments, and tells also what has the name of a segment and is no file: such a thing is not read, since a
+// link leads anywhere and a pipe could be waited for without end.
+func (l *Log) List() (segs []Segment, odd []*Damage, err error) {
 	ents, err := os.ReadDir(l.dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list segments: %w", err)
+		return nil, nil, fmt.Errorf("list segments: %w", err)
 	}
-	var segs []Segment
 	for _, e := range ents { // in the order of names, which is the order of numbers
 		first, ok := segmentFirst(e.Name())
-		if !ok || !e.Type().IsRegular() {
+		if !ok {
+			continue
+		}
+		if !e.Type().IsRegular() {
+			odd = append(odd, &Damage{Segment: e.Name(), Err: fmt.Errorf("it is %s and not read; put the file itself in its place", kindOf(e.Type()))})
 			continue
 		}
 		fi, err := e.Info()
@@ -121,7 +131,20 @@ func (l *Log) Segments() ([]Segment, error) {
 	if n := len(segs); n > 0 {
 		segs[n-1].Sealed = false
 	}
-	return segs, nil
+	return segs, odd, nil
+}
+
+// kindOf names what is no file.
+func kindOf(mode fs.FileMode) string {
+	switch mode & fs.ModeType {
+	case fs.ModeSymlink:
+		return "a link"
+	case fs.ModeDir:
+		return "a folder"
+	case fs.ModeNamedPipe:
+		return "a pipe"
+	}
+	return "no file"
 }
 
 // Lines reads one segment in the order of its file, from the byte from on, which must be the begin of a line.

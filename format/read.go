@@ -58,10 +58,15 @@ func (d direction) passed(seq, at uint64) bool {
 // walk reads all segments.
 func (l *Log) walk(at uint64, d direction) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
-		segs, err := l.Segments()
+		segs, odd, err := l.List()
 		if err != nil {
 			yield(Line{}, err)
 			return
+		}
+		for _, o := range odd {
+			if !yield(Line{}, o) {
+				return
+			}
 		}
 		l.forget(segs)
 		l.readSegments(l.within(segs, at, d), at, d, true)(yield)

@@ -81,7 +81,7 @@ func readAccounts(path string) (*accountState, fileStamp, error) {
 	if err != nil {
 		return nil, stamp, err
 	}
-	b, err := readBounded(path)
+	b, err := readBounded(path, maxAccountsFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		st, err := (&accountFile{Version: 1}).check(path)
 		return st, fileStamp{}, err
@@ -103,15 +103,19 @@ func readAccounts(path string) (*accountState, fileStamp, error) {
 	return st, stamp, err
 }
 
-func readBounded(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// readBounded reads a file of at most so many bytes. What is no file is not waited for, as a pipe would be.
+func readBounded(path string, most int64) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxAccountsFile+1))
-	if err == nil && len(b) > maxAccountsFile {
-		err = fmt.Errorf("%s is larger than %d bytes", path, maxAccountsFile)
+	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
+		return nil, errors.Join(err, fmt.Errorf("%s is not a file", path))
+	}
+	b, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(b)) > most {
+		err = fmt.Errorf("%s is larger than %d bytes", path, most)
 	}
 	return b, err
 }

@@ -57,6 +57,11 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 	if r.ContentLength > s.limits.body {
 		return failf(http.StatusRequestEntityTooLarge, "Body is larger than %d bytes", s.limits.body)
 	}
+	leave, err := s.enter(r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	set := s.settings.Load() // once: an answer is of one set
 	if err := set.guard.check(r); err != nil {
 		return err

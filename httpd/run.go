@@ -53,7 +53,7 @@ func (s *Server) listen(ctx context.Context, ln net.Listener, handler http.Handl
 	// One more than the crowd holds can be accepted: the newest, before another is given up for it.
 	limited := limitConnections(ln, s.limits.connections+1)
 	s.serving.add(limited)
-	go func() { served <- hs.Serve(all.listener(limited)) }()
+	go func() { served <- s.serveOn(hs, all.listener(limited)) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)

@@ -109,9 +109,12 @@ func keepKey(path string, key []byte) ([]byte, error) {
 	return readKey(path)
 }
 
+// maxKeyFile bounds a key file, in bytes.
+const maxKeyFile = 4 << 10
+
 // readKey reads a key file: the key in hex on one line.
 func readKey(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
+	text, err := readBounded(path, maxKeyFile)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,6 +47,9 @@ type Options struct {
 	// ClaimExports makes Exports this process's own, or tells in an error why it is another one's. It is asked again,
 	// from time to time and when an export is asked for, until it succeeds. nil: Exports is this process's.
 	ClaimExports func() error
+
+	// Certificate gives the certificate of a connection: listeners speak TLS then, 1.2 or later. nil: plain http.
+	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
 	Settings // what the server begins with; Server.Apply changes them
 
@@ -116,6 +120,7 @@ type Server struct {
 	hub      *hub
 	exports  *exporter     // nil: exports are off
 	inspects chan struct{} // one token per running inquiry
+	streams  chan struct{} // one token per request of HTTP/2
 	clear    clearState
 	serving  serving
 
@@ -147,6 +152,7 @@ func New(o Options) (*Server, error) {
 	s.searching = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many searches at the moment")
 	s.exporting = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many exports at the moment")
 	s.large = newLarge(s.limits.turn)
+	s.streams = make(chan struct{}, s.limits.connections)
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.hub = newHub(s.closing, o.Index, s.limits.waiters, o.Logger)
 	pages, err := openSealer(o.Keys, "pages.key")

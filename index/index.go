@@ -44,6 +44,7 @@ type Index struct {
 	// mu is held while files are looked at and read on: who comes second finds it done.
 	mu     sync.Mutex
 	segs   []*segment // guarded by mu, as all below; oldest first
+	odd    int        // things that are called segments and are no files
 	listed time.Time  // the directory's time of change when it was listed
 	racy   bool       // it had changed so shortly before that a further change may not show in its time
 	snap   *snapshot
@@ -192,9 +193,15 @@ func (x *Index) lookForIndexes() {
 
 // list takes over the list of segments: new ones, gone ones, sealed ones, replaced ones.
 func (x *Index) list() (changed bool, err error) {
-	found, err := x.log.Segments()
+	found, odd, err := x.log.List()
 	if err != nil {
 		return false, err
+	}
+	if x.odd != len(odd) {
+		for _, o := range odd {
+			x.opts.Logger.Warn("damaged", "err", o)
+		}
+		x.odd, changed = len(odd), true
 	}
 	known := make(map[uint64]*segment, len(x.segs))
 	for _, s := range x.segs {

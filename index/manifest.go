@@ -28,6 +28,9 @@ const (
 //	2  columns: facets; the tag of an object
 const indexVersion = 2
 
+// maxManifest bounds a manifest, in bytes; one of a dozen files is 2 KiB.
+const maxManifest = 1 << 20
+
 // manifest binds the index of a segment to the segment and to its own files. It is written last.
 type manifest struct {
 	Version int                 `json:"version"`
@@ -45,8 +48,25 @@ type fileSum struct {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// openFile opens what is a file. A pipe is not waited for.
+func openFile(path string) (*os.File, os.FileInfo, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	fi, err := f.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = fmt.Errorf("%w: %s is not a file", errBadFile, filepath.Base(path))
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, fi, nil
+}
+
 func sumFile(path string) (*fileSum, error) {
-	f, err := os.Open(path)
+	f, _, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +78,15 @@ func sumFile(path string) (*fileSum, error) {
 
 // readManifest reads and judges the manifest in dir for the segment file at path, which is id.
 func readManifest(dir, path string, id fileID) (*manifest, error) {
-	b, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	f, _, err := openFile(filepath.Join(dir, manifestFile))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxManifest+1))
+	if err == nil && len(b) > maxManifest {
+		err = fmt.Errorf("%w: manifest of more than %d bytes", errBadFile, maxManifest)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -137,15 +165,11 @@ func syncFile(path string) error {
 
 // mapFile maps the file at path for reading, after holding it against its sum.
 func mapFile(path string, want *fileSum) ([]byte, error) {
-	f, err := os.Open(path)
+	f, fi, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
 	if fi.Size() != want.Size || fi.Size() == 0 || fi.Size() != int64(int(fi.Size())) {
 		return nil, fmt.Errorf("%w: %s has %d bytes, want %d", errBadFile, filepath.Base(path), fi.Size(), want.Size)
 	}

@@ -19,7 +19,7 @@ type counters struct {
 type Stats struct {
 	Segments    int       // files of the log
 	Records     int       // intact records in the segments looked at so far
-	Damaged     int       // lines that are no record, likewise
+	Damaged     int       // lines that are no record, likewise, and what is called a segment and is no file
 	Bytes       int64     // size of all segments
 	LastSeq     uint64    // newest record
 	LagRecords  uint64    // records in sealed segments that have no index on disk yet
@@ -40,6 +40,7 @@ func (x *Index) Stats() Stats {
 		Builds: x.count.builds.Load(), BuildTime: time.Duration(x.count.buildNanos.Load()), OpenShards: x.shards.len()}
 	x.mu.Lock()
 	snap := x.snap
+	s.Damaged = x.odd
 	x.mu.Unlock()
 	if snap == nil {
 		return s

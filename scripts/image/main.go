@@ -88,10 +88,11 @@ func (b *build) configure(config *v1.ConfigFile) {
 	config.Created = v1.Time{Time: b.at}
 	config.OS, config.Architecture = "linux", b.arch
 	config.Config = v1.Config{
-		User:         fmt.Sprintf("%d:%d", uid, uid),
-		Env:          []string{"PATH=/usr/bin", "SHIPLOG_DATA=" + dataDir},
-		Entrypoint:   []string{"/usr/bin/shiplog"},
-		Cmd:          []string{"run", "--listen", "0.0.0.0:7446"},
+		User:       fmt.Sprintf("%d:%d", uid, uid),
+		Env:        []string{"PATH=/usr/bin", "SHIPLOG_DATA=" + dataDir},
+		Entrypoint: []string{"/usr/bin/shiplog"},
+		// Who publishes the port says who can reach it; with a certificate in SHIPLOG_TLS_CERT it is https all the same.
+		Cmd:          []string{"run", "--listen", "0.0.0.0:7446", "--insecure-http"},
 		WorkingDir:   dataDir,
 		ExposedPorts: map[string]struct{}{"7446/tcp": {}},
 		Volumes:      map[string]struct{}{dataDir: {}},

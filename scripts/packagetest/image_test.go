@@ -105,7 +105,7 @@ func checkImage(t *testing.T, arch string, text []byte) {
 	_, volume := c.Volumes["/var/lib/shiplog"]
 	if got.Architecture != arch || c.User != "65532:65532" || !volume ||
 		!slices.Equal(c.Entrypoint, []string{"/usr/bin/shiplog"}) ||
-		!slices.Equal(c.Cmd, []string{"run", "--listen", "0.0.0.0:7446"}) ||
+		!slices.Equal(c.Cmd, []string{"run", "--listen", "0.0.0.0:7446", "--insecure-http"}) ||
 		!slices.Equal(c.Healthcheck.Test, []string{"CMD", "/usr/bin/shiplog", "health"}) ||
 		c.Labels["org.opencontainers.image.licenses"] != "MIT" || c.Labels["org.opencontainers.image.version"] == "" {
 		t.Errorf("the image for %s is configured as %s", arch, text)

@@ -2,6 +2,7 @@ package prune
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -9,8 +10,8 @@ import (
 func (o Options) Steps(f func(step string) error) Options { o.step = f; return o }
 
 // Disk returns o with what the disk says of itself.
-func (o Options) Disk(free, total *uint64) Options {
-	o.space = func(string) (uint64, uint64, error) { return *free, *total, nil }
+func (o Options) Disk(free *atomic.Uint64, total uint64) Options {
+	o.space = func(string) (uint64, uint64, error) { return free.Load(), total, nil }
 	return o
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,14 +16,16 @@ import (
 // failed, later and later, and looks at the disk each minute.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		begun, free, total := time.Now(), uint64(100<<20), uint64(1000<<20)
-		var broken error
+		begun := time.Now()
+		var free atomic.Uint64
+		free.Store(100 << 20)
+		var broken atomic.Bool
 		o := prune.Options{Uptime: func() time.Duration { return time.Since(begun) }}.Steps(func(step string) error {
-			if step == "unlink" {
-				return broken
+			if step == "unlink" && broken.Load() {
+				return errors.New("broken")
 			}
 			return nil
-		}).Disk(&free, &total)
+		}).Disk(&free, 1000<<20)
 		b := openBox(t, t.TempDir(), o)
 		ctx, cancel := context.WithCancel(t.Context())
 		var running sync.WaitGroup
@@ -47,7 +50,7 @@ func TestRun(t *testing.T) {
 		b.fill(3, false)
 		left("after more were sealed", 2)
 
-		broken = errors.New("broken")
+		broken.Store(true)
 		b.fill(1, false)
 		left("while it fails", 3)
 		time.Sleep(time.Minute)
@@ -58,7 +61,7 @@ func TestRun(t *testing.T) {
 		if n := b.p.Stats().Failures; n < 3 || n > 6 {
 			t.Errorf("%d failures within an hour, want a few", n)
 		}
-		broken = nil
+		broken.Store(false)
 		time.Sleep(2 * time.Hour)
 		left("when it works again", 2)
 
@@ -66,7 +69,7 @@ func TestRun(t *testing.T) {
 		b.fill(9, false)
 		time.Sleep(time.Hour)
 		left("with enough of the disk free", 11)
-		free = 1 << 20 // others filled it, and what is removed does not help
+		free.Store(1 << 20) // others filled it, and what is removed does not help
 		time.Sleep(time.Minute)
 		left("within a minute of a full disk: a quarter", 9)
 		time.Sleep(50 * time.Minute)

@@ -87,7 +87,11 @@ func (r Remote) Ready(ctx context.Context) (reasons []string, err error) {
 
 // ask sends one request and reads its answer into the value that answer points to.
 func (r Remote) ask(ctx context.Context, name string, body []byte, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, remoteLimit)
+	return r.askWithin(ctx, remoteLimit, name, body, answer)
+}
+
+func (r Remote) askWithin(ctx context.Context, limit time.Duration, name string, body []byte, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	reply, err := talk(ctx, r.Path, append(wrap(name, body), '\n'), maxAnswer)
 	if err != nil {

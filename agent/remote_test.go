@@ -47,7 +47,7 @@ func TestSocketTellsRequestsFromRecords(t *testing.T) {
 		{"a request and another", `{"list":{},"inspect":{}}`, `{"error":"record says nothing`, 0},
 		{"a request and more text", `{"list":{}} {"msg":"x"}`, `{"error":"not a record`, 0},
 		{"a request in an array", `[{"list":{}}]`, `{"error":"not a record`, 0},
-		{"a word that is none", `{"prune":{}}`, `{"error":"record says nothing`, 0},
+		{"a word that is none", `{"forget":{}}`, `{"error":"record says nothing`, 0},
 		{"a list without an engine", ` { "list" : {} } `, `{"error":"container engine is not reachable","code":"engine_down"}`, 0},
 		{"an inquiry about nothing", `{"inspect":7}`, `{"error":"inspect: want type and id`, 0},
 		{"reasons", `{"ready":{}}`, `{"reasons":[]}`, 0},

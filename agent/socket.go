@@ -3,6 +3,7 @@ package agent
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +41,9 @@ type SocketOptions struct {
 	Status func() Status
 	// Metrics returns what the agent measures, in whatever form the caller of Remote.Metrics reads; nil: nothing.
 	Metrics func() ([]byte, error)
+	// Prune removes old segments, as body says, for the user uid; nil: nothing is ever removed. What it returns is
+	// the answer, as JSON.
+	Prune func(ctx context.Context, body json.RawMessage, uid int) (any, error)
 
 	Logger *slog.Logger // nil: slog.Default()
 }
@@ -64,7 +68,7 @@ type socketServer struct {
 //
 // The socket has mode 0660 and the group of its directory. So who may connect is root, the user who runs this,
 // and the members of that group who can enter the directory. Each of them can write records, in the name of
-// others too, and ask for the state of any container: of the group should only be a server that runs as a user
+// others too, and ask for the state of any container; only the first two can have records removed: of the group should only be a server that runs as a user
 // of its own, and programs that write records. Nobody gets more of an engine through it than what Inspect tells.
 func RunSocket(ctx context.Context, path string, o SocketOptions) error {
 	if o.Logger == nil {
@@ -167,7 +171,7 @@ func (s *socketServer) serve(ctx context.Context, conn *net.UnixConn) {
 // answer does what a line asks for.
 func (s *socketServer) answer(ctx context.Context, line []byte, uid int) []byte {
 	if name, body, ok := parseRequest(line); ok {
-		return s.request(ctx, name, body)
+		return s.request(ctx, name, body, uid)
 	}
 	seq, err := s.append(ctx, line, uid)
 	if err != nil {

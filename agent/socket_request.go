@@ -22,6 +22,7 @@ import (
 //	{"ready":{}}                              {"reasons":["..."]}
 //	{"status":{}}                             {"status":{...}}, a Status
 //	{"metrics":{}}                            {"metrics":"...", in base64}
+//	{"prune":{...}}                           {"pruned":{...}}, for root and the agent's own user
 //
 // or for each {"error":"...","code":"..."}. A record can never be taken for one: with only such a member it
 // would say nothing, and be refused.
@@ -32,6 +33,7 @@ const (
 	askReady   = "ready"
 	askStatus  = "status"
 	askMetrics = "metrics"
+	askPrune   = "prune"
 )
 
 const (
@@ -56,7 +58,7 @@ func parseRequest(line []byte) (name string, body json.RawMessage, ok bool) {
 		return "", nil, false
 	}
 	switch name, _ = t.(string); name {
-	case askAppend, askInspect, askList, askReady, askStatus, askMetrics:
+	case askAppend, askInspect, askList, askReady, askStatus, askMetrics, askPrune:
 	default:
 		return "", nil, false
 	}
@@ -80,7 +82,7 @@ func wrap(name string, value []byte) []byte {
 
 // request answers a line that asks for something. A panic behind it is answered as an error, as the HTTP server
 // of one process does: a bug in telling of a container must not end capture.
-func (s *socketServer) request(ctx context.Context, name string, body json.RawMessage) (reply []byte) {
+func (s *socketServer) request(ctx context.Context, name string, body json.RawMessage, uid int) (reply []byte) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.log.Error("panic", "request", name, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -110,6 +112,8 @@ func (s *socketServer) request(ctx context.Context, name string, body json.RawMe
 		answer, err = s.status()
 	case askMetrics:
 		answer, err = s.metrics()
+	case askPrune:
+		answer, err = s.prune(ctx, body, uid)
 	}
 	if err != nil {
 		return errorReply(err)

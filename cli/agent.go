@@ -28,6 +28,9 @@ asks for containers over that socket, which the group of DATA may open.`,
 			}
 			err := d.openSeals()
 			if err == nil {
+				err = d.openPruner()
+			}
+			if err == nil {
 				err = c.openAgent(d)
 			}
 			if err != nil {

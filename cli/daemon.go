@@ -18,6 +18,7 @@ import (
 
 	"shiplog/agent"
 	"shiplog/format"
+	"shiplog/format/prune"
 	"shiplog/format/seal"
 	"shiplog/httpd"
 	"shiplog/index"
@@ -45,6 +46,7 @@ type daemon struct {
 	log        *slog.Logger
 	writer     *format.Writer // nil: read-only
 	seals      *seal.Keeper   // of what the writer writes; nil: nothing is sealed
+	pruner     *prune.Pruner  // of the same; nil: nothing is removed
 	index      *index.Index
 	accounts   *httpd.Accounts
 	agent      *agent.Agent      // nil: none
@@ -179,6 +181,9 @@ func (d *daemon) captureStages() []stage {
 	}
 	if d.writer != nil {
 		all = append(all, stage{name: "agent socket", run: d.socket, alive: d.socketAlive})
+		if d.pruner != nil {
+			all = append(all, stage{name: "retention", run: d.pruner.Run})
+		}
 		if d.seals != nil {
 			all = append(all, stage{name: "seals", run: d.seals.Run, then: d.closeSeals})
 		}
@@ -207,6 +212,9 @@ func (d *daemon) socket(ctx context.Context) error {
 	}
 	o := agent.SocketOptions{Append: d.writer.Append, Inspect: d.inspectFunc(), List: d.listFunc(), Ready: d.notReady,
 		Status: d.status, Metrics: metrics, Logger: d.log}
+	if d.pruner != nil {
+		o.Prune = d.pruneFor
+	}
 	if err := agent.RunSocket(ctx, path, o); err != nil && ctx.Err() == nil {
 		d.noSocket.Store(true)
 		d.log.Warn("no socket for records of other programs", "path", path, "err", err)

@@ -71,8 +71,9 @@ func openLog(dir string) (*format.Log, error) {
 
 // damage reports the places that could not be read: the first ones by name, in the end all by number.
 type damage struct {
-	w io.Writer
-	n int
+	w      io.Writer
+	n      int
+	pruned int // segments that were removed meanwhile
 }
 
 const damageShown = 10
@@ -83,6 +84,10 @@ func (d *damage) passed(err error) bool {
 	if !errors.As(err, &place) {
 		return false
 	}
+	if errors.Is(err, format.ErrPruned) {
+		d.pruned++
+		return true
+	}
 	if d.n++; d.n <= damageShown {
 		fmt.Fprintf(d.w, "shiplog: damaged: %v\n", place)
 	}
@@ -91,6 +96,9 @@ func (d *damage) passed(err error) bool {
 
 // done says how much was left out, once the reading is over.
 func (d *damage) done() {
+	if d.pruned > 0 {
+		fmt.Fprintf(d.w, "shiplog: %d segments were removed by retention while the log was read; the answer has a hole between what was older and what is left\n", d.pruned)
+	}
 	if d.n > 0 {
 		fmt.Fprintf(d.w, "shiplog: %d damaged lines were left out; all others are in the answer\n", d.n)
 	}

@@ -200,6 +200,9 @@ func newTimings() *timings {
 // collectors lists what the daemon measures.
 func (d *daemon) collectors() []prometheus.Collector {
 	all := []prometheus.Collector{newMetrics(d), newCheckpointMetrics(d.dir)}
+	if d.pruner != nil {
+		all = append(all, newRetentionMetrics(d.pruner))
+	}
 	if d.timings != nil {
 		all = append(all, d.timings.delay, d.timings.fsync)
 	}

@@ -32,6 +32,9 @@ func (d *daemon) ownMetrics() (func() ([]byte, error), error) {
 	registry := prometheus.NewRegistry()
 	own := newMetrics(&daemon{dir: d.dir, agent: d.agent, writer: d.writer})
 	all := []prometheus.Collector{own}
+	if d.pruner != nil {
+		all = append(all, newRetentionMetrics(d.pruner))
+	}
 	if d.timings != nil {
 		all = append(all, d.timings.delay, d.timings.fsync)
 	}
@@ -120,7 +123,7 @@ func readFamilies(b []byte) ([]*dto.MetricFamily, error) {
 			return nil, fmt.Errorf("metrics of the agent not understood: %w", err)
 		}
 		name := f.GetName()
-		for _, prefix := range []string{"shiplog_capture_", "shiplog_writer_", remotePrefix + "process_"} {
+		for _, prefix := range []string{"shiplog_capture_", "shiplog_writer_", "shiplog_retention_", remotePrefix + "process_"} {
 			if strings.HasPrefix(name, prefix) {
 				families = append(families, f)
 			}

@@ -139,6 +139,9 @@ func (r *reloader) apply(next *daemon) error {
 			return err
 		}
 	}
+	if r.d.pruner != nil {
+		r.d.pruner.SetPolicy(next.capture.keep.policy())
+	}
 	if fresh != nil {
 		r.d.pair.use(fresh)
 	}

@@ -32,6 +32,9 @@ finds one that appears later. The first start makes the account admin and prints
 				err = d.openSeals()
 			}
 			if err == nil {
+				err = d.openPruner()
+			}
+			if err == nil {
 				err = c.openAgent(d)
 			}
 			if err != nil {
@@ -55,6 +58,7 @@ finds one that appears later. The first start makes the account admin and prints
 type captureFlags struct {
 	docker, incus string
 	syncEvery     time.Duration
+	keep          keepFlags
 }
 
 func (c *captureFlags) add(cmd *cobra.Command, p *Program) {
@@ -64,6 +68,8 @@ func (c *captureFlags) add(cmd *cobra.Command, p *Program) {
 	p.defaultFrom(flags.Lookup("docker"), "DOCKER_HOST")
 	p.defaultFrom(flags.Lookup("incus"), "INCUS_SOCKET")
 	flags.DurationVar(&c.syncEvery, "sync-interval", time.Second, "how long an engine's event may wait to be safe on disk; records of clients never wait")
+	c.keep.add(flags)
+	reloadable(flags, "keep-age", "keep-bytes", "keep-free", "keep-at-least")
 }
 
 // openWriter makes this process the one that writes the data directory.

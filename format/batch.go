@@ -8,10 +8,11 @@ import (
 
 // batch is the records of one call, encoded but for their numbers, which only the moment of writing gives.
 type batch struct {
-	recs    []Record
-	tails   [][]byte // each line from the comma before its id on
-	bytes   int      // of tails
-	restore bool     // the records keep their numbers
+	recs     []Record
+	tails    [][]byte // each line from the comma before its id on
+	bytes    int      // of tails
+	restore  bool     // the records keep their numbers
+	reserved bool     // they may use what is kept free of the disk
 }
 
 // prepare makes a batch of copies of recs. The caller's records are touched only when all is done.

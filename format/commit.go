@@ -81,7 +81,7 @@ func (w *Writer) put(batches ...*batch) error {
 		size += b.bytes
 		records += len(b.recs)
 	}
-	if err := w.ready(size); err != nil {
+	if err := w.readyFor(size, len(batches) == 1 && batches[0].reserved); err != nil {
 		w.refuse(records)
 		return err
 	}
@@ -269,6 +269,9 @@ func (w *Writer) startSegment(first uint64) error {
 	w.seg, w.name, w.spoiled = f, name, false
 	ring(w.grown)
 	ring(w.sealed)
+	for _, bell := range w.bells {
+		ring(bell)
+	}
 	w.size, w.durable = int64(len(w.tail)), int64(len(w.tail))
 	if w.tail = w.tail[:0]; w.size > 0 {
 		w.synced = w.seq

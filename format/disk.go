@@ -28,6 +28,9 @@ func FreeSpace(dir string) (uint64, error) {
 	return free, err
 }
 
+// SpaceOf returns the bytes of dir's disk that are free for this process, and those it has in all.
+func SpaceOf(dir string) (free, total uint64, err error) { return freeSpace(dir) }
+
 func realDisk() *disk {
 	return &disk{
 		open: func(path string, flag int) (file, error) {

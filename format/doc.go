@@ -71,6 +71,13 @@
 // record that says how many were refused, action log.full or log.readonly. A write that came only half through
 // is taken back before anything else is written; where that fails a new segment begins.
 //
+// # Retention
+//
+// Package format/prune removes whole sealed segments, the oldest first. A record with the action retention.start, whose
+// data is a [Removal], is durable before the first one goes; retention.done follows. So a log may begin with any
+// number, and that is no damage. Numbers go on: seq from the name of the newest segment, which is never removed, eseq
+// from the newest such record when no segment has one.
+//
 // # Reading
 //
 // Damage is reported with its place ([Damage]), counted by who reads, and passed over. Each intact record is

@@ -15,6 +15,7 @@ var (
 	ErrLocked   = errors.New("data directory is locked")
 	ErrVersion  = errors.New("record format is newer than this program")
 	ErrNotFound = errors.New("no such record")
+	ErrPruned   = errors.New("removed by retention while it was read")
 )
 
 // Damage is a place in a segment that could not be read. It is reported and passed over: it never ends a

@@ -96,11 +96,19 @@ func (w *Writer) refuse(records int) {
 }
 
 // ready makes the active segment fit to take so many bytes more, or says why it cannot. The caller holds mu.
-func (w *Writer) ready(bytes int) error {
+func (w *Writer) ready(bytes int) error { return w.readyFor(bytes, false) }
+
+// readyFor is ready. What is reserved may use what is kept free of the disk, and does not wait for the next attempt.
+func (w *Writer) readyFor(bytes int, reserved bool) error {
 	switch w.health.state {
 	case stateClosed:
 		return errClosed
 	case "":
+	case StateFull:
+		if reserved {
+			break
+		}
+		fallthrough
 	default:
 		now := time.Now()
 		if now.Before(w.health.retry) {
@@ -108,7 +116,10 @@ func (w *Writer) ready(bytes int) error {
 		}
 		w.health.retry = now.Add(retryEvery)
 	}
-	err := w.checkFree(bytes)
+	var err error
+	if !reserved {
+		err = w.checkFree(bytes)
+	}
 	if err == nil && w.torn != nil {
 		err = w.takeTorn()
 	}

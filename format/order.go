@@ -2,9 +2,7 @@ package format
 
 import (
 	"cmp"
-	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -147,6 +145,3 @@ func seek(f *os.File, size int64, seq uint64) int64 {
 	}
 	return lo
 }
-
-// isGone tells that a segment was pruned after it was listed, which is no damage.
-func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) }

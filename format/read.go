@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -82,6 +83,9 @@ func (l *Log) readSegments(segs []Segment, from uint64, d direction, strays bool
 				return
 			}
 			for ln, err := range l.together(group, at, d) {
+				if (d == descending || at == from) && errors.Is(err, ErrPruned) {
+					continue // the log ends, or begins, there
+				}
 				if err == nil {
 					if d.passed(ln.Seq, at) {
 						continue
@@ -139,16 +143,12 @@ func (l *Log) ordered(seg Segment, at uint64, d direction) iter.Seq2[Line, error
 	return func(yield func(Line, error) bool) {
 		o, err := l.order(seg)
 		if err != nil {
-			if !isGone(err) {
-				yield(Line{Segment: seg.First}, &Damage{Segment: seg.Name, Err: err})
-			}
+			yield(Line{Segment: seg.First}, unread(seg, err))
 			return
 		}
 		f, err := os.Open(filepath.Join(l.dir, seg.Name))
 		if err != nil {
-			if !isGone(err) {
-				yield(Line{Segment: seg.First}, &Damage{Segment: seg.Name, Err: err})
-			}
+			yield(Line{Segment: seg.First}, unread(seg, err))
 			return
 		}
 		defer f.Close()
@@ -164,6 +164,14 @@ func (l *Log) ordered(seg Segment, at uint64, d direction) iter.Seq2[Line, error
 			r.backward(f, o, at, yield)
 		}
 	}
+}
+
+// unread is the damage of a segment that cannot be opened.
+func unread(seg Segment, err error) *Damage {
+	if errors.Is(err, fs.ErrNotExist) { // it was listed a moment ago
+		err = ErrPruned
+	}
+	return &Damage{Segment: seg.Name, Err: err}
 }
 
 // backward yields the lines of a sorted file with numbers below before, the last one first.

@@ -68,6 +68,9 @@ func (w *Writer) findLast(l *Log, segs []Segment) error {
 			}
 		}
 	}
+	if w.eseq == 0 {
+		w.countRemoved(l, segs)
+	}
 	return nil
 }
 

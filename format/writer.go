@@ -51,6 +51,8 @@ type Writer struct {
 	notices []*Record // about the log itself, to go before the next records
 	health  health
 	stats   WriterStats
+
+	bells []chan struct{} // of SealBell
 }
 
 // request is one call of Append waiting for its commit.

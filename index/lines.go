@@ -73,6 +73,7 @@ func (r *run) give(p *plan, emit emitter) (stop bool, err error) {
 			if r.left > 0 {
 				r.left--
 			}
+			r.given++
 			if !emit(&r.rec) || r.left == 0 {
 				return true, nil
 			}

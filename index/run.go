@@ -26,6 +26,7 @@ type run struct {
 	probes int // blocks that are still searched without asking Bleve
 	skip   int // matches still to be passed over
 	left   int // matches still wanted; -1: all
+	given  int // matches given out
 
 	damaged int       // damaged lines in the segments visited
 	matches int       // counted, when nothing is emitted
@@ -108,6 +109,9 @@ func (r *run) visit(v *view, emit emitter) (stop bool, err error) {
 			v = &view{seg: v.seg, after: v.after, below: v.below, id: v.id} // also the newest: its snapshot is what was wrong
 			continue
 		case !stale && errors.Is(err, os.ErrNotExist):
+			if r.q.Ascending && r.given > 0 { // what came and what would come has a hole between
+				return true, fmt.Errorf("segment %s was %w", v.seg.Name, format.ErrPruned)
+			}
 			return stop, nil // pruned since: its records are gone
 		case err != nil:
 			return true, fmt.Errorf("search segment %s: %w", v.seg.Name, err)

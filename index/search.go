@@ -51,7 +51,8 @@ func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
 }
 
 // Each goes through the records that match, in the order that q.Ascending asks for, in memory that does not
-// grow with their number. The Fields and all they point to are valid until the next step. An error ends it.
+// grow with their number. The Fields and all they point to are valid until the next step. An error ends it:
+// format.ErrPruned when records that were to come next, in ascending order, were removed by retention meanwhile.
 func (x *Index) Each(ctx context.Context, q Query) iter.Seq2[*format.Fields, error] {
 	if q.ByTime {
 		return x.eachByTime(ctx, q)

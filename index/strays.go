@@ -12,6 +12,9 @@ import (
 // slower, never wrong. It stays so until the list of segments changes.
 var errStray = errors.New("a record lies in another segment than its own")
 
+// maxTries bounds how often an answer is begun anew because its oldest segments were removed meanwhile.
+const maxTries = 3
+
 // answer gives out all matches, from the index or, where records lie in files that they do not belong to, by
 // reading the log in order. again, if any, makes the caller forget what it was given, so that the reading can
 // begin anew; without it the reading goes on where it was.
@@ -21,6 +24,13 @@ func (r *run) answer(snap *snapshot, emit emitter, again func()) error {
 	}
 	q, skip, left := r.q, r.skip, r.left
 	err := r.walk(snap, emit)
+	for try := 0; try < maxTries && again != nil && errors.Is(err, format.ErrPruned); try++ { // the oldest were removed meanwhile
+		again()
+		r.q, r.skip, r.left, r.given, r.damaged = q, skip, left, 0, 0
+		if snap, err = r.x.look(); err == nil {
+			err = r.walk(snap, emit)
+		}
+	}
 	if !errors.Is(err, errStray) {
 		return err
 	}

@@ -1,0 +1,102 @@
+package prune
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"shiplog/format"
+)
+
+// Resume ends what an earlier process began and did not end: segments that it announced and retired are removed, and
+// the record that is missing is written. Whatever it did not retire is left to the policy.
+func (p *Pruner) Resume(ctx context.Context) error {
+	p.working.Lock()
+	defer p.working.Unlock()
+	segs, err := p.log.Segments()
+	if err != nil {
+		return err
+	}
+	m, start := p.unfinished(segs)
+	if start == 0 {
+		return nil
+	}
+	var there []string
+	for _, seg := range segs[:max(len(segs)-1, 0)] {
+		if slices.Contains(m.Segments, seg.Name) {
+			there = append(there, seg.Name)
+		}
+	}
+	var may []string
+	if p.o.Retired != nil && len(there) > 0 {
+		if may, err = p.o.Retired(ctx, there...); err != nil {
+			return err
+		}
+	}
+	n := slices.IndexFunc(there, func(name string) bool { return !slices.Contains(may, name) })
+	if n < 0 {
+		n = len(there)
+	}
+	gone, bytes := 0, int64(0)
+	if n > 0 {
+		for _, seg := range segs {
+			if slices.Contains(there[:n], seg.Name) {
+				bytes += seg.Size
+			}
+		}
+		gone, err = p.unlink(ctx, there[:n])
+		p.count(func(s *Stats) {
+			s.Segments += uint64(gone)
+			s.Bytes += uint64(bytes)
+		})
+	}
+	end := format.Removal{Rules: m.Rules, Start: start, Last: m.Last, First: m.First, Left: there[gone:], Bytes: m.Bytes}
+	for _, name := range m.Segments {
+		if !slices.Contains(end.Left, name) {
+			end.Segments = append(end.Segments, name)
+		}
+	}
+	if len(end.Left) > 0 {
+		end.Bytes = bytes
+	}
+	if err != nil {
+		return err
+	}
+	return p.done(end, "", nil)
+}
+
+// unfinished finds the newest removal that was announced and has no record of its end; its seq is 0 when there is
+// none. Such a record is the last thing that a process did but for what others wrote meanwhile, so it is looked for
+// in the newest segments only.
+func (p *Pruner) unfinished(segs []format.Segment) (format.Removal, uint64) {
+	const newest = 2
+	ended := map[uint64]bool{}
+	from := segs[max(len(segs)-newest, 0):]
+	var m format.Removal
+	start := uint64(0)
+	for _, seg := range from {
+		for ln, err := range p.log.Lines(seg, 0) {
+			if err != nil || !ln.Fields.Category.Is("system") {
+				continue
+			}
+			begins := ln.Fields.Action.Is(format.ActionRetentionStart)
+			if !begins && !ln.Fields.Action.Is(format.ActionRetentionDone) {
+				continue
+			}
+			var r format.Record
+			var one format.Removal
+			if format.ParseLine(ln.Bytes, &r) != nil || json.Unmarshal(r.Data, &one) != nil {
+				continue
+			}
+			if begins {
+				m, start = one, r.Seq
+			} else {
+				ended[one.Start] = true
+			}
+		}
+	}
+	if ended[start] {
+		return format.Removal{}, 0
+	}
+	return m, start
+}

@@ -1,6 +1,8 @@
 package promtest
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -40,15 +42,16 @@ func TestRulesAndTheirTests(t *testing.T) {
 func TestPrometheusWatchesShiplog(t *testing.T) {
 	program, promtool := need(t, "prometheus"), need(t, "promtool")
 	binary := build(t)
-	base, pair := startShiplog(t, binary), startPair(t, binary)
+	base := startShiplog(t, binary)
+	pair, cert := startPair(t, binary)
 	for _, server := range []string{base, pair} {
 		check := exec.Command(promtool, "check", "metrics")
-		check.Stdin = strings.NewReader(get(t, server+"/metrics"))
+		check.Stdin = strings.NewReader(get(t, server+"/metrics", cert))
 		if out, err := check.CombinedOutput(); err != nil || len(out) > 0 { // also a mere hint is printed
 			t.Errorf("promtool check metrics: %v\n%s", err, out)
 		}
 	}
-	p := startPrometheus(t, program, strings.TrimPrefix(base, "http://"), strings.TrimPrefix(pair, "http://"))
+	p := startPrometheus(t, program, strings.TrimPrefix(base, "http://"), strings.TrimPrefix(pair, "https://"), cert)
 
 	for query, want := range map[string]string{
 		`up{job="shiplog"}`:                                                                   "1",
@@ -71,7 +74,7 @@ func TestPrometheusWatchesShiplog(t *testing.T) {
 	} {
 		p.wait(t, query, want)
 	}
-	if n := strings.Count(get(t, p.base+"/api/v1/rules"), `"health":"ok"`); n != strings.Count(read(t, rules), "- alert:") {
+	if n := strings.Count(get(t, p.base+"/api/v1/rules", cert), `"health":"ok"`); n != strings.Count(read(t, rules), "- alert:") {
 		t.Errorf("%d rules are healthy, want all", n)
 	}
 	checkNames(t, p)
@@ -131,8 +134,9 @@ func dashboard(t *testing.T) (exprs []string) {
 // prometheus is a running one.
 type prometheus struct{ base string }
 
-// startPrometheus runs a Prometheus that scrapes the addresses of a shiplog and of a server beside an agent each second.
-func startPrometheus(t *testing.T, program, address, pair string) *prometheus {
+// startPrometheus runs a Prometheus that scrapes the addresses of a shiplog and, over https, of a server beside an
+// agent each second.
+func startPrometheus(t *testing.T, program, address, pair, cert string) *prometheus {
 	t.Helper()
 	dir := t.TempDir()
 	abs, err := filepath.Abs(rules)
@@ -141,8 +145,9 @@ func startPrometheus(t *testing.T, program, address, pair string) *prometheus {
 	}
 	config := filepath.Join(dir, "prometheus.yml")
 	text := fmt.Sprintf("global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [%q]\n"+
-		"scrape_configs: [{job_name: shiplog, static_configs: [{targets: [%q]}]}, {job_name: pair, static_configs: [{targets: [%q]}]}]\n",
-		abs, address, pair)
+		"scrape_configs: [{job_name: shiplog, static_configs: [{targets: [%q]}]}, "+
+		"{job_name: pair, scheme: https, tls_config: {ca_file: %q}, static_configs: [{targets: [%q]}]}]\n",
+		abs, address, cert, pair)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -232,14 +237,19 @@ func startShiplog(t *testing.T, binary string) string {
 	return "http://" + listen
 }
 
-// startPair runs a server beside an agent, over nothing yet, and returns its address.
-func startPair(t *testing.T, binary string) string {
+// startPair runs a server beside an agent, over nothing yet, and returns its address and the file of its certificate.
+func startPair(t *testing.T, binary string) (base, cert string) {
 	t.Helper()
-	data := filepath.Join(t.TempDir(), "data")
+	data, pair := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	if out, err := exec.Command(binary, "tls", "init", "--out", pair).CombinedOutput(); err != nil {
+		t.Fatalf("shiplog tls init: %v\n%s", err, out)
+	}
+	cert = filepath.Join(pair, "cert.pem")
 	listen := freeAddress(t)
 	launch(t, exec.Command(binary, "agent", "--data", data, "--docker", "unix://"+data+"/no.sock", "--incus", "none"))
-	launch(t, exec.Command(binary, "serve", "--data", data, "--agent", filepath.Join(data, "agent.sock"), "--state", t.TempDir(), "--listen", listen))
-	return "http://" + listen
+	launch(t, exec.Command(binary, "serve", "--data", data, "--agent", filepath.Join(data, "agent.sock"), "--state", t.TempDir(), "--listen", listen,
+		"--tls-cert", cert, "--tls-key", filepath.Join(pair, "key.pem")))
+	return "https://" + listen, cert
 }
 
 // launch starts cmd, and ends that one process after the test.
@@ -269,11 +279,14 @@ func freeAddress(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-// get asks until there is an answer.
-func get(t *testing.T, url string) string {
+// get asks until there is an answer. The certificate in the file cert is trusted.
+func get(t *testing.T, url, cert string) string {
 	t.Helper()
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(read(t, cert)))
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		resp, err := http.Get(url)
+		resp, err := client.Get(url)
 		if err == nil {
 			defer resp.Body.Close()
 			b, err := io.ReadAll(resp.Body)

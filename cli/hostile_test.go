@@ -141,7 +141,7 @@ func TestHostileClients(t *testing.T) {
 		}
 		now, peak := memory(t, cmd.Process.Pid)
 		t.Logf("%s on %d connections: %d MiB, at most %d MiB", row.name, len(held), now>>10, peak>>10)
-		if peak > maxHostileRSS {
+		if peak > maxHostileRSS && !racing {
 			t.Errorf("%s: the process took %d KiB, want at most %d", row.name, peak, maxHostileRSS)
 		}
 		for _, c := range held {

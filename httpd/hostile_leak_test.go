@@ -113,7 +113,7 @@ func TestNobodySeesWhetherOthersHaveRecords(t *testing.T) {
 			if a.status != b.status || volatile.ReplaceAllString(a.body, "") != volatile.ReplaceAllString(b.body, "") || !sameHeader(a, b) {
 				t.Errorf("GET %s = %d %s\nwith bob's records, and without them %d %s", target, a.status, cutText(a.body, 600), b.status, cutText(b.body, 600))
 			}
-			if strings.Contains(a.body, "bob") && a.status == 200 {
+			if strings.Contains(volatile.ReplaceAllString(a.body, ""), "bob") && a.status == 200 { // a page token may spell anything
 				t.Errorf("GET %s shows ann something of bob: %s", target, cutText(a.body, 600))
 			}
 			if a.status == 200 && len(a.body) > 200 {

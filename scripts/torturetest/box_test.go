@@ -75,6 +75,22 @@ func (b *box) command(args ...string) *exec.Cmd {
 // start starts shiplog and returns when it is ready; the test ends it if nothing else did.
 func (b *box) start(t *testing.T) {
 	t.Helper()
+	b.launch(t)
+	b.ready(t)
+}
+
+// ready waits until it says that it can write.
+func (b *box) ready(t *testing.T) {
+	t.Helper()
+	b.await(t, "/readyz is not 200", func() bool {
+		status, _ := b.get("/readyz")
+		return status == http.StatusOK
+	})
+}
+
+// launch starts shiplog and returns when it listens.
+func (b *box) launch(t *testing.T) {
+	t.Helper()
 	args := append([]string{"run", "--data", b.dir, "--docker", "none", "--incus", "none", "--listen", "127.0.0.1:0",
 		"--log-level", "warn", "--admin-password-file", filepath.Join(b.etc, "password")}, b.args...)
 	cmd := b.command(args...)
@@ -106,10 +122,6 @@ func (b *box) start(t *testing.T) {
 		for lines.Scan() { // so that it never waits for its reader
 		}
 	}()
-	b.await(t, "/readyz is not 200", func() bool {
-		status, _ := b.get("/readyz")
-		return status == http.StatusOK
-	})
 }
 
 // kill ends the process by SIGKILL, and returns when it is gone.
@@ -165,14 +177,20 @@ func (r record) text() string {
 }
 
 // records reads the segments as cat and jq would, without any of shiplog's code. Each line has to be whole.
-func (b *box) records(t *testing.T) (all []record) {
+func (b *box) records(t *testing.T) []record {
+	t.Helper()
+	return b.recordsOf(t, false)
+}
+
+// recordsOf does so, and with growing leaves out a last line of the log that is not whole yet.
+func (b *box) recordsOf(t *testing.T, growing bool) (all []record) {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(b.dir, "log", "[0-9]*.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(names)
-	for _, name := range names {
+	for i, name := range names {
 		text, err := os.ReadFile(name)
 		if os.IsNotExist(err) {
 			continue // removed by rule just now
@@ -183,6 +201,9 @@ func (b *box) records(t *testing.T) (all []record) {
 		n := 0
 		for line := range bytes.Lines(text) {
 			n++
+			if growing && i == len(names)-1 && line[len(line)-1] != '\n' {
+				break
+			}
 			var r record
 			if err := json.Unmarshal(line, &r); err != nil || line[len(line)-1] != '\n' {
 				t.Fatalf("%s line %d is no record: %v\n%.300q", filepath.Base(name), n, err, line)

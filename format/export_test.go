@@ -1,10 +1,14 @@
 package format
 
 import (
+	"errors"
 	"os"
 	"sync"
 	"time"
 )
+
+// ErrShort, from a Hook, lets a write write less than it was given and say no error. Other operations succeed.
+var ErrShort = errors.New("short write")
 
 // Faults stands between a writer and its disk. It counts every operation by its kind and calls Hook before
 // each; what Hook returns is done instead.
@@ -74,7 +78,10 @@ func (f *Faults) step(kind string) (keep int, err error) {
 	if f.Hook == nil {
 		return 0, nil
 	}
-	return f.Hook(kind, f.total)
+	if keep, err = f.Hook(kind, f.total); err == ErrShort && kind != "write" {
+		return 0, nil
+	}
+	return keep, err
 }
 
 // Count is how often an operation was tried.
@@ -104,6 +111,9 @@ func (f *faultyFile) Write(b []byte) (int, error) {
 	n, werr := f.file.Write(b[:min(keep, len(b))])
 	if werr != nil {
 		return n, werr
+	}
+	if err == ErrShort {
+		err = nil
 	}
 	return n, err
 }

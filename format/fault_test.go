@@ -116,6 +116,10 @@ func TestFailTheNthOperation(t *testing.T) {
 		{"an I/O error in the middle of a line, once", syscall.EIO, 100, false, ""},
 		{"an I/O error for ever", syscall.EIO, 40, true, ""},
 		{"no space for ever", syscall.ENOSPC, 40, true, ""},
+		{"a read-only disk, once", syscall.EROFS, 0, false, ""},
+		{"a read-only disk for ever", syscall.EROFS, 0, true, ""},
+		{"a write that is short and says nothing, once", format.ErrShort, 30, false, ""},
+		{"writes that are short and say nothing, for ever", format.ErrShort, 30, true, ""},
 		{"half a line and no truncating any more", syscall.ENOSPC, 40, true, "write truncate"},
 		{"no sync any more", syscall.EIO, 0, true, "sync"},
 	} {

@@ -215,37 +215,63 @@ func finish(t *testing.T, dir, when string) {
 }
 
 func TestFailTheNthStep(t *testing.T) {
-	for n := 1; ; n++ {
-		dir, steps, at := t.TempDir(), 0, ""
-		o := prune.Options{}.Steps(func(step string) error {
-			if steps++; steps == n {
-				at = step
-				return syscall.EIO
+	for _, fault := range []struct {
+		name string
+		err  error
+		ever bool
+	}{
+		{"an I/O error, once", syscall.EIO, false},
+		{"an I/O error from then on", syscall.EIO, true},
+		{"no space, once", syscall.ENOSPC, false},
+		{"no space from then on", syscall.ENOSPC, true},
+		{"a read-only disk, once", syscall.EROFS, false},
+		{"a read-only disk from then on", syscall.EROFS, true},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			for n := 1; failTheNthStep(t, n, fault.err, fault.ever); n++ {
+				if n > 500 {
+					t.Fatal("the runs do not end")
+				}
 			}
-			return nil
 		})
-		b := openBox(t, dir, o)
-		b.fill(10, n%2 == 0)
-		r, err := b.p.Prune(t.Context(), prune.Policy{Bytes: 4000}, "")
-		if at == "" {
-			if err != nil {
-				t.Fatal(err)
+	}
+}
+
+// failTheNthStep fails step n of a run, and with ever all that come after; false when the run has no such step.
+func failTheNthStep(t *testing.T, n int, fault error, ever bool) bool {
+	t.Helper()
+	dir, steps, at := t.TempDir(), 0, ""
+	o := prune.Options{}.Steps(func(step string) error {
+		if steps++; steps == n || ever && steps > n {
+			if at == "" {
+				at = step
 			}
-			if n < 15 {
-				t.Fatalf("a run had %d steps, want more", n-1)
-			}
-			b.close()
-			return
+			return fault
 		}
-		if !errors.Is(err, syscall.EIO) {
-			t.Fatalf("step %d %s failed: Prune() = %+v, %v, want an I/O error", n, at, r, err)
+		return nil
+	})
+	b := openBox(t, dir, o)
+	b.fill(10, n%2 == 0)
+	r, err := b.p.Prune(t.Context(), prune.Policy{Bytes: 4000}, "")
+	if at == "" {
+		if err != nil {
+			t.Fatal(err)
 		}
-		if left := b.segments(); len(left) != 11-len(r.Segments) || left[0] != uint64(2*len(r.Segments))+1 {
-			t.Fatalf("step %d %s failed: Prune() tells of %d segments, and there are %v", n, at, len(r.Segments), left)
+		if n < 15 {
+			t.Fatalf("a run had %d steps, want more", n-1)
 		}
 		b.close()
-		finish(t, dir, fmt.Sprintf("step %d %s failed", n, at))
+		return false
 	}
+	if !errors.Is(err, fault) {
+		t.Fatalf("step %d %s failed: Prune() = %+v, %v, want %v", n, at, r, err, fault)
+	}
+	if left := b.segments(); len(left) != 11-len(r.Segments) || left[0] != uint64(2*len(r.Segments))+1 {
+		t.Fatalf("step %d %s failed: Prune() tells of %d segments, and there are %v", n, at, len(r.Segments), left)
+	}
+	b.close()
+	finish(t, dir, fmt.Sprintf("step %d %s failed", n, at))
+	return true
 }
 
 const killEnv = "SHIPLOG_TEST_PRUNE_KILL" // in a child only: DIR and the number of the step

@@ -20,7 +20,7 @@ const maxQuoted = 4
 
 func redactWords(s string, depth int, joined bool) string {
 	s = redactValue(s)
-	s = redactHeaders(s)
+	s = redactPhrases(redactHeaders(s))
 	var out strings.Builder
 	out.Grow(len(s))
 	var args argState
@@ -76,58 +76,29 @@ func wordEnd(s string, last [2]int) int {
 	return len(s)
 }
 
-// program is one whose short flags carry secrets.
-type program struct {
-	names []string // how its name begins
-	flags []string
-	joins bool // the value may stand in the same word
-	apart bool // or in the next
-	user  bool // it is user:password, and only the latter is hidden
-}
-
-var programs = []program{
-	{names: []string{"mysql", "mariadb"}, flags: []string{"-p"}, joins: true},
-	{names: []string{"sshpass"}, flags: []string{"-p"}, joins: true, apart: true},
-	{names: []string{"redis-cli", "valkey-cli", "keydb-cli"}, flags: []string{"-a"}, apart: true},
-	{names: []string{"mongo"}, flags: []string{"-p"}, apart: true},
-	{names: []string{"ldap"}, flags: []string{"-w"}, apart: true},
-	{names: []string{"curl", "wget"}, flags: []string{"-u", "-U", "--user", "--proxy-user"}, apart: true, joins: true, user: true},
-}
-
-func programOf(word string) *program {
-	base := word[strings.LastIndexByte(word, '/')+1:]
-	for i := range programs {
-		if slices.ContainsFunc(programs[i].names, func(n string) bool { return strings.HasPrefix(base, n) }) {
-			return &programs[i]
-		}
-	}
-	return nil
-}
-
 // argState is what the words of a command so far say about the next.
 type argState struct {
-	hide  bool     // it is the value of a secret flag
-	user  bool     // it is user:password
-	maybe bool     // it follows "token:" in a text: a secret unless it is a plain word
-	prog  *program // whose arguments these are; nil: none of programs
-	open  bool     // the word before was a secret without quotes: this one may belong to it
+	hide  bool   // it is the value of a secret flag
+	user  string // it is a user and a password with this between them, as in user:password
+	maybe bool   // it follows "token:" in a text: a secret unless it is a plain word
+	progs uint32 // the programs that were named so far, by their places in programs
+	login bool   // and whether the word login was
+	open  bool   // the word before was a secret without quotes: this one may belong to it
 }
 
 // redact handles one word of a command line. whole: it is an element of a list, in which spaces need no quotes.
 func (a *argState) redact(word string, depth int, whole bool) string {
 	bare := strings.TrimLeft(word, `"'`)
 	lead := word[:len(word)-len(bare)]
-	if p := programOf(bare); p != nil {
-		a.prog = p
-	}
 	was := *a
-	a.hide, a.user, a.maybe = false, false, false
+	a.note(bare)
+	a.hide, a.user, a.maybe = false, "", false
 	switch {
 	case was.hide && !strings.HasPrefix(bare, "-"), was.maybe && strings.ContainsAny(bare, "0123456789"):
 		a.open = lead == ""
 		return redacted
-	case was.user:
-		return lead + hideUser(bare)
+	case was.user != "":
+		return lead + hideUser(bare, was.user)
 	}
 	if text, ok := a.flag(bare); ok {
 		a.open = lead == ""
@@ -152,43 +123,10 @@ func (a *argState) redact(word string, depth int, whole bool) string {
 	return word
 }
 
-// flag handles a flag of a.prog.
-func (a *argState) flag(bare string) (string, bool) {
-	if a.prog == nil || !strings.HasPrefix(bare, "-") {
-		return "", false
-	}
-	for _, f := range a.prog.flags {
-		value, ok := strings.CutPrefix(bare, f)
-		switch {
-		case !ok || strings.HasPrefix(bare, "-port"):
-		case value == "" && a.prog.apart:
-			a.hide, a.user = !a.prog.user, a.prog.user
-			return bare, false
-		case value != "" && a.prog.joins && a.prog.user:
-			if strings.HasPrefix(f, "--") && value[0] != '=' {
-				continue
-			}
-			return f + hideUser(value), true
-		case value != "" && a.prog.joins:
-			return f + redacted, true
-		}
-	}
-	return "", false
-}
-
-// hideUser keeps the user of user:password.
-func hideUser(s string) string {
-	name, pass, ok := strings.Cut(s, ":")
-	if !ok || pass == "" {
-		return s
-	}
-	return name + ":" + redacted
-}
-
 // expect looks at a word that is no secret for what it says about the next.
 func (a *argState) expect(bare string) {
 	if strings.HasPrefix(bare, "-") {
-		a.hide = a.hide || !a.user && secretName(strings.TrimLeft(bare, "-")) && !strings.ContainsAny(bare, "=:/")
+		a.hide = a.hide || a.user == "" && secretName(strings.TrimLeft(bare, "-")) && !strings.ContainsAny(bare, "=:/")
 		return
 	}
 	if name, ok := strings.CutSuffix(bare, ":"); ok && !strings.ContainsAny(name, "/=:") {
@@ -246,7 +184,7 @@ func redactArgs(args []string) []string {
 	out := make([]string, len(args))
 	var state argState
 	for i, a := range args {
-		out[i] = state.redact(redactHeaders(redactValue(a)), 0, true)
+		out[i] = state.redact(redactPhrases(redactHeaders(redactValue(a))), 0, true)
 	}
 	return out
 }

@@ -75,7 +75,7 @@ func TestRemoteAppendStoresAsTheWriterDoes(t *testing.T) {
 	b := newSocketBox(t, time.Second)
 	made := func() *format.Record {
 		return &format.Record{Stream: format.StreamLog, Category: "auth", Msg: "a <b> & c", Time: time.Unix(1700000000, 5).UTC(), Obs: time.Unix(1700000001, 0).UTC(),
-			ID: "0190b5a0-0000-7000-8000-000000000001", Args: `{"password": "kept", "n": 1.50}`,
+			ID: "0190b5a0-0000-7000-8000-000000000001", Args: `{"user": "kept", "n": 1.50}`,
 			Actor: format.Actor{Name: "alice"}, Data: json.RawMessage(`{"html":"<i>&amp;</i>","n":1.50}`)}
 	}
 	local, remote := made(), made()
@@ -102,6 +102,21 @@ func TestRemoteAppendStoresAsTheWriterDoes(t *testing.T) {
 	long.Msg = strings.Repeat("\x01", 1<<20)
 	if err := (Remote{b.path}).Append(t.Context(), long); err != nil || len(long.Cut) == 0 {
 		t.Errorf("a record that is too long: %v, cut %v; want it stored and cut", err, long.Cut)
+	}
+}
+
+// TestRemoteAppendIsRedacted: not only a server can speak to the socket.
+func TestRemoteAppendIsRedacted(t *testing.T) {
+	b := newSocketBox(t, time.Second)
+	r := &format.Record{Stream: format.StreamLog, Category: "auth", Msg: "x --password hunter2", Time: time.Unix(1700000000, 0).UTC(),
+		Args: `{"password": "hunter2"}`, Data: json.RawMessage(`{"token":"hunter2"}`)}
+	if err := (Remote{b.path}).Append(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range append(b.records(t), r) {
+		if line := string(format.AppendLine(nil, r)); strings.Contains(line, "hunter2") || !strings.Contains(line, `"token":"[redacted]"`) {
+			t.Errorf("record = %s, want it without hunter2 and with the name of the token", line)
+		}
 	}
 }
 

@@ -138,6 +138,7 @@ func (s *socketServer) appendAsIs(ctx context.Context, body json.RawMessage) (*f
 	if err := mayClaim(r); err != nil {
 		return nil, err
 	}
+	Redact(r) // the server has done so; a program that speaks as it does may not have
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}

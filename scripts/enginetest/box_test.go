@@ -45,7 +45,8 @@ func newBox(t *testing.T, e *engines) *box {
 	accounts := filepath.Join(t.TempDir(), "accounts.json")
 	text := fmt.Sprintf(`{"qnap_users": [{"name": "admin", "password": %q, "admin": true}], "tokens": [
 		{"token": %q, "user": "admin", "scopes": ["super:user"]},
-		{"token": %q, "user": "admin", "project": "default", "roles": ["reader"]}]}`, password, registryToken, journalToken)
+		{"token": %q, "user": "admin", "project": "default", "roles": ["reader"]},
+		{"token": %q, "user": "admin", "project": "default", "roles": ["writer"]}]}`, password, registryToken, journalToken, writerToken)
 	if err := os.WriteFile(accounts, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +69,7 @@ func newBox(t *testing.T, e *engines) *box {
 func (b *box) start(t *testing.T, inside bool) {
 	t.Helper()
 	args := []string{b.binary, "run", "--data", b.data, "--listen", "127.0.0.1:0",
-		"--docker", "unix://" + b.e.dockerSocket(), "--incus", b.e.incusSocket(), "--container-metrics", "200"}
+		"--docker", "unix://" + b.e.dockerSocket(), "--incus", b.e.incusSocket(), "--container-metrics", "200", "--log-level", "debug"}
 	if inside {
 		args = append([]string{"nsenter", "-t", b.e.initPID(t), "-m", "-p", "--"}, args...)
 	}

@@ -3,8 +3,6 @@ package enginetest
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -215,56 +213,5 @@ func (r *run) csvIsLog(t *testing.T, prefix string, logs []logLine) {
 	}
 	if body != "" {
 		t.Errorf("the CSV has more than /log: %.200q", body)
-	}
-}
-
-// canaries are secrets given to the engines in every place where people put them.
-var canaries = map[string]string{
-	"docker label":                   "docker run -d --name canary --label com.example.db.password=%s busybox sleep 1000",
-	"docker variable":                "docker run -d --name canary2 -e DB_PASSWORD=%s busybox sleep 1000",
-	"docker exec flag":               "docker exec canary true --password=%s",
-	"docker exec flag and word":      "docker exec canary true --token %s",
-	"docker exec variable":           "docker exec -e API_KEY=%s canary true",
-	"docker exec assignment":         "docker exec canary sh -c 'SECRET=%s true'",
-	"docker exec address":            "docker exec canary true https://user:%s@example.com/",
-	"incus variable of exec":         "incus exec icanary --env SECRET=%s -- true",
-	"incus flag of exec":             "incus exec icanary -- true --password=%s",
-	"incus variable of the instance": "incus config set icanary environment.DB_PASSWORD=%s",
-	"incus key of the user":          "incus config set icanary user.secret=%s",
-}
-
-func canary(place string) string { return "canary" + strings.ReplaceAll(place, " ", "") }
-
-func (r *run) secrets(t *testing.T) {
-	r.e.do(t, fmt.Sprintf(canaries["docker label"], canary("docker label")), "incus -q launch busybox icanary")
-	for place, cmd := range canaries {
-		if place != "docker label" {
-			r.e.do(t, fmt.Sprintf(cmd, canary(place)))
-		}
-	}
-	r.e.do(t, "docker rm -f canary canary2", "incus delete -f icanary")
-}
-
-// noSecret looks for the canaries in all files: segments, index and whatever else is there.
-func (r *run) noSecret(t *testing.T) {
-	err := filepath.WalkDir(r.b.data, func(path string, d os.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		for place := range canaries {
-			if strings.Contains(string(text), canary(place)) {
-				t.Errorf("the secret given as %s stands in %s", place, path)
-			}
-		}
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
-	for place := range canaries {
-		if strings.Contains(r.b.log.String(), canary(place)) {
-			t.Errorf("the secret given as %s was printed", place)
-		}
 	}
 }

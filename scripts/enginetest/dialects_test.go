@@ -15,6 +15,7 @@ import (
 const (
 	registryToken = "token of the registry's administrator"
 	journalToken  = "token of a reader of the box's project"
+	writerToken   = "token of a writer of the box's project"
 )
 
 // fetch asks with one header and gives the answer, which must be 200.

@@ -63,8 +63,8 @@ func TestEngines(t *testing.T) {
 	t.Run("nothing lost, nothing twice", r.compare)
 	t.Run("the API tells what was done", r.told)
 	t.Run("a copy answers the same", r.copied)
-	t.Run("no secret is on the disk", r.noSecret)
 	t.Run("nothing happens, nothing is written", r.idle)
+	t.Run("no secret is on the disk or in an answer", r.noSecret)
 	t.Run("clear", r.cleared)
 	t.Run("stop", func(t *testing.T) {
 		if code, took := r.b.stop(t, syscall.SIGTERM); code != 0 || took > 10*time.Second {

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -54,6 +55,7 @@ type oracle struct {
 	incus  map[string]incusFrame  // guarded by mu, by key
 	seen   chan struct{}          // guarded by mu; closed and renewed at each event
 	errs   []string               // guarded by mu
+	said   bytes.Buffer           // guarded by mu; all of both streams, so that secrets in them can be looked for
 }
 
 // listen starts to record and stops at the end of the test.
@@ -113,11 +115,15 @@ func (o *oracle) readDocker(ctx context.Context, socket string) error {
 	}
 	defer resp.Body.Close()
 	for dec := json.NewDecoder(bufio.NewReader(resp.Body)); ; {
+		var raw json.RawMessage
 		var e dockerEvent
-		if err := dec.Decode(&e); err != nil {
+		if err := dec.Decode(&raw); err != nil {
 			return err
 		}
-		o.note(func() { o.docker[e.key()] = e })
+		if err := json.Unmarshal(raw, &e); err != nil {
+			return err
+		}
+		o.note(func() { o.docker[e.key()] = e; o.said.Write(raw) })
 	}
 }
 
@@ -133,14 +139,25 @@ func (o *oracle) readIncus(ctx context.Context, socket string) error {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	for {
+		_, raw, err := conn.ReadMessage()
+		if err != nil {
+			return err
+		}
 		var f incusFrame
-		if err := conn.ReadJSON(&f); err != nil {
+		if err := json.Unmarshal(raw, &f); err != nil {
 			return err
 		}
 		if f.Type != "" {
-			o.note(func() { o.incus[f.key()] = f })
+			o.note(func() { o.incus[f.key()] = f; o.said.Write(raw) })
 		}
 	}
+}
+
+// told tells whether an engine's stream had the text, in the spelling of JSON or not.
+func (o *oracle) told(text string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return bytes.Contains(o.said.Bytes(), []byte(text))
 }
 
 // dockerEvents gives what dockerd said up to now, in the order of its clock.

@@ -337,8 +337,8 @@ func TestExportsAreBounded(t *testing.T) {
 
 func TestLargeExport(t *testing.T) {
 	n := 100_000
-	if testing.Short() {
-		n = 5_000
+	if testing.Short() || fewer > 1 {
+		n = 10_000
 	}
 	b := newBox(t, "", allowLoopback)
 	for done := 0; done < n; done += 1000 {

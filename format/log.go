@@ -150,14 +150,13 @@ func kindOf(mode fs.FileMode) string {
 // Lines reads one segment in the order of its file, from the byte from on, which must be the begin of a line.
 // A place that is no line of a record comes as [*Damage] together with a Line that has Segment and Offset; the
 // reading goes on after it. An incomplete last line is damage in a sealed segment, and in the active one
-// nothing at all: it may still be growing.
+// nothing at all: it may still be growing. Of a segment that was removed since it was listed comes ErrPruned, as damage
+// without a place.
 func (l *Log) Lines(seg Segment, from int64) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
 		f, err := os.Open(filepath.Join(l.dir, seg.Name))
 		if err != nil {
-			if !errors.Is(err, fs.ErrNotExist) { // else pruned
-				yield(Line{Segment: seg.First}, &Damage{Segment: seg.Name, Err: err})
-			}
+			yield(Line{Segment: seg.First}, unread(seg, err))
 			return
 		}
 		defer f.Close()

@@ -351,3 +351,21 @@ func TestGetTellsAFailureFromAnAbsentRecord(t *testing.T) {
 		t.Errorf("Get = %v, want the failure and not ErrNotFound", err)
 	}
 }
+
+// A segment that goes between the listing and the reading is no empty one.
+func TestLinesOfSegmentThatIsGone(t *testing.T) {
+	l, err := format.OpenLog(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	seg := format.Segment{First: 1, Name: "00000000000000000001.jsonl", Sealed: true}
+	n := 0
+	for ln, err := range l.Lines(seg, 0) {
+		if n++; !errors.Is(err, format.ErrPruned) || ln.Segment != 1 {
+			t.Errorf("Lines() = a line of segment %d, %v, want segment 1 and ErrPruned", ln.Segment, err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("Lines() gives %d steps, want 1", n)
+	}
+}

@@ -2,7 +2,6 @@ package index
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"os"
 	"slices"
@@ -48,9 +47,6 @@ func fileHas(path string, parts ...string) (bool, error) {
 		keep = max(keep, len(part)-1)
 	}
 	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil // pruned
-	}
 	if err != nil {
 		return false, err
 	}

@@ -156,6 +156,7 @@ func (x *Index) placesOf(ctx context.Context, snap *snapshot, q Query, offset, l
 func (x *Index) placesOfLog(ctx context.Context, q Query, want int) ([]Place, int, error) {
 	r := x.newRun(ctx, q)
 	best := newBest(q.Ascending, want)
+	r.sight = &best.sight
 	err := r.readLog(func(f *format.Fields) bool {
 		best.see(placeOf(f))
 		return true

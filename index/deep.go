@@ -47,10 +47,14 @@ func (x *Index) spanOf(v *view, q *Query) (span, error) {
 	if s.known {
 		return s, nil
 	}
-	if without, err := x.withoutActions(v, q.Actions); without || err != nil {
+	without, err := x.withoutActions(v, q.Actions)
+	if without {
 		return span{true, 0, -1}, err
 	}
-	t, err := x.open(v)
+	var t *table
+	if err == nil {
+		t, err = x.open(v)
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		return span{true, 0, -1}, nil // pruned since
 	}

@@ -2,6 +2,8 @@ package index
 
 import (
 	"context"
+	"errors"
+	"os"
 )
 
 // summary is what is remembered of a sealed segment's columns when they are gone from memory.
@@ -76,7 +78,7 @@ func (x *Index) edge(ctx context.Context, last bool) (seq, eseq uint64, err erro
 		}
 		if seq != 0 {
 			none, err := x.withoutEseq(v)
-			if none {
+			if none || errors.Is(err, os.ErrNotExist) { // the latter: pruned since
 				continue
 			}
 			if err != nil {
@@ -84,6 +86,9 @@ func (x *Index) edge(ctx context.Context, last bool) (seq, eseq uint64, err erro
 			}
 		}
 		s, err := x.summary(v)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return 0, 0, err
 		}
@@ -117,6 +122,9 @@ func (x *Index) lastSeq(snap *snapshot) (uint64, error) {
 	}
 	for i := range snap.views {
 		s, err := x.summary(&snap.views[len(snap.views)-1-i])
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
 		if err != nil || s.maxSeq > 0 {
 			return s.maxSeq, err
 		}

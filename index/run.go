@@ -109,7 +109,7 @@ func (r *run) visit(v *view, emit emitter) (stop bool, err error) {
 			v = &view{seg: v.seg, after: v.after, below: v.below, id: v.id} // also the newest: its snapshot is what was wrong
 			continue
 		case !stale && errors.Is(err, os.ErrNotExist):
-			if r.q.Ascending && r.given > 0 { // what came and what would come has a hole between
+			if r.q.Ascending && r.given > 0 && r.sight == nil { // what came and what would come has a hole between
 				return true, fmt.Errorf("segment %s was %w", v.seg.Name, format.ErrPruned)
 			}
 			return stop, nil // pruned since: its records are gone

@@ -58,7 +58,8 @@ type segment struct {
 }
 
 // lines reads the segment on from byte from into b. It returns the number of damaged lines after the last
-// intact one: they are read again next time. row, if any, is called after each row.
+// intact one: they are read again next time. row, if any, is called after each row. The error of a segment that was
+// removed meanwhile is os.ErrNotExist.
 func (s *segment) lines(log *format.Log, b *builder, from int64, row func(f *format.Fields)) (torn int, err error) {
 	var own format.Fields
 	seg := s.Segment
@@ -68,7 +69,10 @@ func (s *segment) lines(log *format.Log, b *builder, from int64, row func(f *for
 	for ln, err := range log.Lines(seg, from) {
 		var damage *format.Damage
 		if errors.As(err, &damage) {
-			if cannotRead(err) {
+			switch {
+			case errors.Is(err, format.ErrPruned): // it is no empty segment: nothing is known of it
+				return torn, fmt.Errorf("read segment %s: %w", s.Name, os.ErrNotExist)
+			case cannotRead(err):
 				return torn, fmt.Errorf("read %w", err)
 			}
 			torn++

@@ -19,25 +19,31 @@ const maxTries = 3
 // reading the log in order. again, if any, makes the caller forget what it was given, so that the reading can
 // begin anew; without it the reading goes on where it was.
 func (r *run) answer(snap *snapshot, emit emitter, again func()) error {
-	if r.x.strays.Load() {
-		return r.readLog(emit)
-	}
 	q, skip, left := r.q, r.skip, r.left
-	err := r.walk(snap, emit)
-	for try := 0; try < maxTries && again != nil && errors.Is(err, format.ErrPruned); try++ { // the oldest were removed meanwhile
-		again()
-		r.q, r.skip, r.left, r.given, r.damaged = q, skip, left, 0, 0
-		if snap, err = r.x.look(); err == nil {
-			err = r.walk(snap, emit)
+	anew := func() {
+		if again != nil {
+			again()
+			r.q, r.skip, r.left, r.given, r.matches, r.damaged = q, skip, left, 0, 0, 0
+			r.group.restart()
 		}
 	}
-	if !errors.Is(err, errStray) {
-		return err
+	err := r.try(snap, emit, anew)
+	for try := 0; try < maxTries && again != nil && errors.Is(err, format.ErrPruned); try++ { // the oldest were removed meanwhile
+		anew()
+		if snap, err = r.x.look(); err == nil {
+			err = r.try(snap, emit, anew)
+		}
 	}
-	if again != nil {
-		again()
-		r.q, r.skip, r.left, r.matches, r.damaged = q, skip, left, 0, 0
-		r.group.restart()
+	return err
+}
+
+// try does so once; anew is called when it goes over to reading the log.
+func (r *run) try(snap *snapshot, emit emitter, anew func()) error {
+	if !r.x.strays.Load() {
+		if err := r.walk(snap, emit); !errors.Is(err, errStray) {
+			return err
+		}
+		anew()
 	}
 	return r.readLog(emit)
 }
@@ -53,6 +59,11 @@ func (r *run) readLog(emit emitter) error {
 		switch {
 		case err != nil && cannotRead(err):
 			return err
+		case errors.Is(err, format.ErrPruned):
+			if r.q.Ascending && r.given > 0 && r.sight == nil { // as in visit
+				return err
+			}
+			continue
 		case errors.As(err, &damage):
 			r.damaged++
 			continue
@@ -80,6 +91,7 @@ func (r *run) readLog(emit emitter) error {
 			}
 			f = &r.rec
 		}
+		r.given++
 		if !emit(f) || r.left == 0 {
 			return nil
 		}

@@ -37,8 +37,8 @@ type intake struct {
 
 	batch []*format.Record
 	slab  []format.Record // that those of batch lie in, of native records; used again for the next
-	keep  bool   // the batch keeps its numbers
-	last  uint64 // newest seq in the log or in the batch
+	keep  bool            // the batch keeps its numbers
+	last  uint64          // newest seq in the log or in the batch
 	refs  refs
 }
 

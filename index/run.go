@@ -20,6 +20,7 @@ type run struct {
 	q   Query // our own copy; After or Before moves along behind what was given out, so that a segment can be taken up again
 	m   *matcher
 
+	asked  facetsAsked // with rollups
 	find   *finder
 	hashes []uint64 // of the text's 5-grams
 
@@ -148,6 +149,9 @@ func (r *run) table(v *view, t *table, emit emitter) (stop bool, err error) {
 		if from, to := v.rows(t.cols); from > 0 || to < t.cols.rows {
 			r.x.strays.Store(true)
 			return errStray
+		}
+		if r.fromRollup(v, t, emit) {
+			return nil
 		}
 		p = newPlan(&r.q, r.m, t.cols, v.after, v.below)
 		r.group.begin(p)

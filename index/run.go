@@ -219,9 +219,9 @@ func (r *run) block(s *segment, p *plan, b int, emit emitter) (stop bool, err er
 	}
 	base := b * blockRecords
 	rows := r.rowBuf[:0]
-	for i := range min(p.c.rows-base, blockRecords) {
-		if sel[i>>6]>>(i&63)&1 != 0 {
-			rows = append(rows, base+i)
+	for k, w := range sel {
+		for ; w != 0; w &= w - 1 {
+			rows = append(rows, base+64*k+bits.TrailingZeros64(w))
 		}
 	}
 	if len(rows) == 0 {

@@ -2,6 +2,7 @@ package index
 
 import (
 	"slices"
+	"strings"
 
 	"shiplog/format"
 )
@@ -41,9 +42,12 @@ func (a *facetsAsked) begin(roll *rollup) {
 
 // ask asks whether the combination at place is wanted and, if so, which group it belongs to.
 func (a *facetsAsked) ask(r *run, place uint32) (verdict uint8) {
-	a.facets = splitFacets(a.roll.values[place])
 	f, q := &a.facets, &r.q
 	a.verdicts[place] = isUnwanted
+	if !q.mayBeUsers(a.roll.values[place]) {
+		return isUnwanted
+	}
+	*f = splitFacets(a.roll.values[place])
 	if q.User != "" && f.user() != q.User || len(q.Actions) > 0 && !slices.Contains(q.Actions, f.Action) {
 		return isUnwanted
 	}
@@ -70,6 +74,16 @@ func (a *facetsAsked) ask(r *run, place uint32) (verdict uint8) {
 	}
 	a.names[place] = i
 	return isWanted
+}
+
+// mayBeUsers tells whether a record with the facets of a dictionary value may be of the user that q wants. To look for
+// the name is a tenth of taking the value apart.
+func (q *Query) mayBeUsers(value string) bool {
+	switch q.User {
+	case "", "system", "Anonymous": // who has no name may be called so
+		return true
+	}
+	return strings.Contains(value, q.User)
 }
 
 // user is [format.Fields.User].

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shiplog/format"
@@ -65,6 +66,10 @@ type Keeper struct {
 	buf  []byte // for reading; used with mu held
 	late string // segments before this one were sealed before Open
 
+	asked   chan struct{} // by Alive; size 0
+	moves   atomic.Uint64 // blocks read and steps made
+	failing atomic.Bool
+
 	// mu is held across IO: who else waits for it wants to write to the same files.
 	mu     sync.Mutex
 	chain  *chain      // nil: to be read from disk first. Guarded by mu, as all below
@@ -74,6 +79,7 @@ type Keeper struct {
 	cp     *Checkpoint // as it is on disk; nil: there is none
 	from   *From       // for the first line, when an earlier chain was set aside
 	active *activeSums // nil: not hashed yet
+	opened bool        // Open has returned
 	begun  bool        // this keeper began the chain
 	unsure bool        // a sync of SEALS.jsonl failed
 }
@@ -92,7 +98,8 @@ func Open(dir string, w *format.Writer, o Options) (*Keeper, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	k := &Keeper{log: log, w: w, o: o, keys: keys{filepath.Join(dir, "keys"), o.step}, buf: make([]byte, readBytes)}
+	k := &Keeper{log: log, w: w, o: o, buf: make([]byte, readBytes), asked: make(chan struct{})}
+	k.keys = keys{filepath.Join(dir, "keys"), k.step}
 	if k.late, _ = w.Active(); k.late == "" {
 		segs, err := log.Segments()
 		if err != nil {
@@ -107,6 +114,7 @@ func Open(dir string, w *format.Writer, o Options) (*Keeper, error) {
 	if err := k.ready(); err != nil {
 		k.o.Logger.Warn(cannotSeal, "err", err)
 	}
+	k.opened = true
 	return k, nil
 }
 
@@ -150,10 +158,12 @@ func (k *Keeper) Run(ctx context.Context) error {
 				k.o.Logger.Warn(cannotSeal, "err", err)
 			}
 			failed++
+			k.failing.Store(true)
 			last, due = time.Now(), time.After(min(k.o.TailEvery<<min(failed-1, 10), maxRetry))
 		case err == nil && failed > 0 && due == nil:
 			k.o.Logger.Info("the log is sealed again")
 			failed = 0
+			k.failing.Store(false)
 		}
 		err = nil
 		bell := grown
@@ -163,6 +173,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-k.asked:
 		case <-sealed:
 			err = k.locked(func() error { return k.sealAll(ctx) })
 		case <-bell:

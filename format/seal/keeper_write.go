@@ -52,7 +52,7 @@ func (k *Keeper) sealOne(ctx context.Context, name string) error {
 	l := &Line{Seg: name, Late: name < k.late}
 	s := k.active
 	if s == nil || s.name != name || s.behind(f) {
-		s = &activeSums{name, newSums(true)}
+		s = &activeSums{name, newSums(&k.moves)}
 		if err := f.Sync(); err != nil { // nobody has said that it is on disk
 			return err
 		}
@@ -125,7 +125,7 @@ func (k *Keeper) signActive(ctx context.Context) error {
 	defer f.Close()
 	l := &Line{}
 	if k.active == nil || k.active.name != name || k.active.behind(f) {
-		k.active = &activeSums{name, newSums(true)}
+		k.active = &activeSums{name, newSums(&k.moves)}
 		if err := f.Sync(); err != nil {
 			return err
 		}
@@ -198,18 +198,18 @@ func (k *Keeper) addLine(l *Line, tail *Tail) error {
 // appendLine writes a line to SEALS.jsonl, durably.
 func (k *Keeper) appendLine(b []byte) error {
 	path := filepath.Join(k.log.Dir(), SealsName)
-	if err := k.o.step("open seals"); err != nil {
+	if err := k.step("open seals"); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
 	if err != nil {
 		return err
 	}
-	if err = k.o.step("write seals"); err == nil {
+	if err = k.step("write seals"); err == nil {
 		_, err = f.Write(append(b[:len(b):len(b)], '\n'))
 	}
 	if err == nil {
-		if err = k.o.step("sync seals"); err == nil {
+		if err = k.step("sync seals"); err == nil {
 			err = f.Sync()
 		}
 		k.unsure = err != nil
@@ -251,7 +251,7 @@ func (k *Keeper) writeFile(path string, b []byte) error {
 	if what == "" {
 		what = filepath.Base(path)
 	}
-	if err := k.o.step("write " + what); err != nil {
+	if err := k.step("write " + what); err != nil {
 		return err
 	}
 	temp := path + ".new"
@@ -266,7 +266,7 @@ func (k *Keeper) writeFile(path string, b []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	if err := k.o.step("rename " + what); err != nil {
+	if err := k.step("rename " + what); err != nil {
 		return err
 	}
 	if err := os.Rename(temp, path); err != nil {

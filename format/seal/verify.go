@@ -102,8 +102,16 @@ func (v *verifier) loadOnce() (err error) {
 	if v.cp != nil {
 		fallback = v.cp.Key
 	}
-	if _, serr := os.Stat(path); errors.Is(serr, os.ErrNotExist) && errors.Is(v.cpErr, ErrNoCheckpoint) {
+	if at := v.o.At; at != nil && fallback == "" {
+		fallback = at.Key
+	}
+	_, serr := os.Stat(path)
+	gone := errors.Is(serr, os.ErrNotExist) && errors.Is(v.cpErr, ErrNoCheckpoint)
+	switch {
+	case gone && v.o.Key == "" && v.o.At == nil:
 		return fmt.Errorf("%w: there is neither %s nor a checkpoint in %s", ErrNotSealed, SealsName, v.dir)
+	case gone && v.o.Key == "" && fallback == "":
+		return fmt.Errorf("%s and the checkpoint in %s were removed: there was a chain when the checkpoint given was noted; give its --key as well", SealsName, v.dir)
 	}
 	if v.chain, err = readChain(path, v.o.Key, fallback); err != nil {
 		return fmt.Errorf("read the seals in %s: %w", v.dir, err)

@@ -1,0 +1,164 @@
+package seal
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestAStartHidesNothing does something to a log that is stopped, starts it and stops it again: what Verify said
+// before, or the same thing by another word, it says after.
+func TestAStartHidesNothing(t *testing.T) {
+	master := filled(t)
+	for _, row := range []struct {
+		name   string
+		do     func(b *box)
+		before string
+		after  string
+	}{
+		{"nothing", func(*box) {}, "", ""},
+		{"the checkpoint is removed", func(b *box) { b.remove(CheckpointName) }, "no-checkpoint", "no-checkpoint"},
+		{"the end is cut off, and the checkpoint with it", func(b *box) {
+			b.lines(segment(4), func(l []string) []string { return l[:5] })
+			b.remove(CheckpointName)
+		}, "no-checkpoint", "no-checkpoint"},
+		{"the last segment is removed, with its seal and the checkpoint", func(b *box) {
+			b.lines(SealsName, func(l []string) []string { return l[:2] })
+			b.remove(segment(3), segment(4), CheckpointName)
+		}, "no-checkpoint", "appended no-checkpoint"},
+		{"the seals and the checkpoint are removed", func(b *box) { b.remove(SealsName, CheckpointName) }, "not sealed", "begun-anew"},
+		{"the seals are removed", func(b *box) { b.remove(SealsName) }, "seals-cut unsealed unsealed unsealed", "begun-anew"},
+		{"a segment and its seal are removed", func(b *box) {
+			b.lines(SealsName, func(l []string) []string { return append(l[:1], l[2:]...) })
+			b.remove(segment(2))
+		}, "seals-cut seals-cut", "begun-anew"},
+		{"the first segment is removed and the seals are spoiled", func(b *box) {
+			b.put(SealsName, append([]byte("x"), b.read(SealsName)...))
+			b.remove(segment(1))
+		}, "seal-edited", "begun-anew"},
+		{"a line is edited and the checkpoint is spoiled", func(b *box) {
+			edit(7)(b)
+			b.put(CheckpointName, []byte("nonsense"))
+		}, "edited checkpoint-edited", "changed begun-anew"},
+		{"a segment is removed and the checkpoint is spoiled", func(b *box) {
+			b.remove(segment(1))
+			b.put(CheckpointName, []byte("nonsense"))
+		}, "missing checkpoint-edited", "missing begun-anew"},
+		{"the private key is removed, as in a copy that was given away", func(b *box) {
+			must(b.t, os.RemoveAll(filepath.Join(b.dir, "keys")))
+		}, "", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := master.copy(t)
+			row.do(b)
+			before := "not sealed"
+			if _, err := Verify(t.Context(), b.dir, VerifyOptions{now: true}); !errors.Is(err, ErrNotSealed) {
+				before = words(b.verify(VerifyOptions{}))
+			}
+			if before != row.before {
+				t.Errorf("before the start Verify = %q, want %q", before, row.before)
+			}
+			for range 2 {
+				next := openBox(t, b.dir, Options{})
+				next.write(1)
+				next.close()
+			}
+			r := b.verify(VerifyOptions{})
+			if got := words(r); got != row.after {
+				t.Errorf("after two starts Verify = %q, want %q; %+v", got, row.after, r.Findings)
+			}
+			if !strings.Contains(row.after, "begun-anew") {
+				return
+			}
+			// Who noted the new key knows that it is one.
+			key, err := Key(b.dir)
+			must(t, err)
+			if got := words(b.verify(VerifyOptions{Key: key})); strings.Contains(got, "begun-anew") {
+				t.Errorf("with the new key Verify = %q, want no begun-anew", got)
+			}
+		})
+	}
+}
+
+// TestSealsThatAreGoneAreMissed removes all that could be compared with. Who noted a key or a checkpoint knows that
+// there was something.
+func TestSealsThatAreGoneAreMissed(t *testing.T) {
+	b := filled(t)
+	key, err := Key(b.dir)
+	must(t, err)
+	at, err := ReadCheckpoint(b.dir)
+	must(t, err)
+	b.remove(SealsName, CheckpointName)
+	for name, o := range map[string]VerifyOptions{"with the key": {Key: key}, "with a checkpoint": {At: at}} {
+		r := b.verify(o)
+		if got := words(r); r.Result != ResultDamaged || !strings.HasPrefix(got, "no-checkpoint") && !strings.HasPrefix(got, "rolled-back") {
+			t.Errorf("%s: Verify = %s %q, want damage: no-checkpoint or rolled-back", name, r.Result, got)
+		}
+	}
+	if _, err := Verify(t.Context(), b.dir, VerifyOptions{}); !errors.Is(err, ErrNotSealed) {
+		t.Errorf("with neither: Verify = %v, want ErrNotSealed", err)
+	}
+	noted := &Checkpoint{Size: at.Size, Root: at.Root}
+	if _, err := Verify(t.Context(), b.dir, VerifyOptions{At: noted}); err == nil || errors.Is(err, ErrNotSealed) || !strings.Contains(err.Error(), "removed") {
+		t.Errorf("with size and root alone: Verify = %v, want that they were removed", err)
+	}
+}
+
+// TestACheckpointThatCannotBeReadNow holds that a file which the system does not give for the moment is no reason for
+// another key.
+func TestACheckpointThatCannotBeReadNow(t *testing.T) {
+	dir := t.TempDir()
+	b := openBox(t, dir, Options{})
+	key := b.k.NewKey()
+	b.write(3)
+	b.seal()
+	b.k.chain = nil // as after an error
+	var had syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &had))
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: had.Max}))
+	err := b.k.CatchUp(t.Context())
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &had))
+	if err == nil {
+		t.Fatal("CatchUp without a file to be opened does not fail")
+	}
+	must(t, b.k.CatchUp(t.Context()))
+	b.close()
+	if cp, err := ReadCheckpoint(dir); err != nil || cp.Key != key {
+		t.Errorf("the key is %v, %v after it could not be read once, want %s", cp, err, key)
+	}
+	must(t, os.Remove(b.path(CheckpointName)))
+	must(t, os.Symlink(CheckpointName, b.path(CheckpointName))) // to itself: this never ends
+	b = openBox(t, dir, Options{})
+	b.close()
+	if cp, err := ReadCheckpoint(dir); err != nil || cp.Key == key {
+		t.Errorf("after a link that leads nowhere the key is %v, %v, want a new one", cp, err)
+	}
+}
+
+// TestAKeyThatIsMadeLaterIsTold lets the first start fail to make a key.
+func TestAKeyThatIsMadeLaterIsTold(t *testing.T) {
+	broken := true
+	o := Options{}
+	o.step = func(step string) error {
+		if broken && step == "create key" {
+			return errKilled
+		}
+		return nil
+	}
+	b := openBox(t, t.TempDir(), o)
+	if b.k.NewKey() != "" {
+		t.Fatal("a key was made")
+	}
+	broken = false
+	b.write(1)
+	must(t, b.k.CatchUp(t.Context()))
+	key, err := Key(b.dir)
+	must(t, err)
+	if !strings.Contains(b.logs.String(), key) {
+		t.Errorf("the log lines are %q, want the key %s in them", b.logs.String(), key)
+	}
+	b.close()
+}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/mod/sumdb/note"
 
 	"shiplog/format"
 	"shiplog/format/seal"
@@ -125,5 +127,46 @@ func TestCheckpointMetrics(t *testing.T) {
 	}
 	if c.Root.String() == "" || c.RootPrefix() == 0 {
 		t.Errorf("root = %s, prefix %d", c.Root, c.RootPrefix())
+	}
+}
+
+// TestVerifyShowsWhatAHostileCopyIsCalled gives a copy a key whose name a terminal would act on.
+func TestVerifyShowsWhatAHostileCopyIsCalled(t *testing.T) {
+	dir := t.TempDir()
+	w, err := format.Open(dir, format.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Append(t.Context(), &format.Record{Stream: format.StreamLog, Category: "system", Msg: "hello"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	secret, public, err := note.GenerateKey(nil, "shiplog/\x1b[2J\u202e\u009b1m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := base64.StdEncoding.EncodeToString(make([]byte, 32))
+	text := fmt.Sprintf("%s\n0\n%s\nkey %s\n", signer.Name(), root, public)
+	signed, err := note.Sign(&note.Note{Text: text}, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "log", seal.CheckpointName), signed, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"verify"}, {"verify", "-o", "json"}, {"status"}, {"status", "-o", "json"}} {
+		out, errs, _ := shiplog(t, "", append(args, "--data", dir)...)
+		if strings.ContainsAny(out+errs, "\x1b\u202e\u009b") {
+			t.Errorf("%q prints %q %q, want nothing that a terminal acts on", args, out, errs)
+		}
+		if !strings.Contains(out, "[2J") {
+			t.Errorf("%q prints %q %q, want the name of the key", args, out, errs)
+		}
 	}
 }

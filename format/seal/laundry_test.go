@@ -107,34 +107,68 @@ func TestSealsThatAreGoneAreMissed(t *testing.T) {
 	}
 }
 
-// TestACheckpointThatCannotBeReadNow holds that a file which the system does not give for the moment is no reason for
-// another key.
-func TestACheckpointThatCannotBeReadNow(t *testing.T) {
-	dir := t.TempDir()
-	b := openBox(t, dir, Options{})
-	key := b.k.NewKey()
-	b.write(3)
-	b.seal()
-	b.k.chain = nil // as after an error
+// TestWhatCannotBeReadNow holds that a file which the system does not give for the moment is no reason for another key.
+func TestWhatCannotBeReadNow(t *testing.T) {
 	var had syscall.Rlimit
 	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &had))
-	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 3, Max: had.Max}))
-	err := b.k.CatchUp(t.Context())
-	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &had))
-	if err == nil {
-		t.Fatal("CatchUp without a file to be opened does not fail")
+	for name, away := range map[string]func(b *box, is bool){
+		"no more files can be opened": func(b *box, is bool) {
+			limit := had
+			if is {
+				limit.Cur = 3
+			}
+			must(b.t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
+		},
+		"the checkpoint is on a disk that is away": func(b *box, is bool) {
+			link := filepath.Join(segment(1), "nowhere") // there is no folder of this name: an error of the system
+			if is {
+				b.rename(CheckpointName, "kept")
+				must(b.t, os.Symlink(link, b.path(CheckpointName)))
+				return
+			}
+			b.rename("kept", CheckpointName)
+		},
+		"the keys are": func(b *box, is bool) {
+			keys := filepath.Join(b.dir, "keys")
+			if is {
+				must(b.t, os.Rename(keys, keys+".kept"))
+				must(b.t, os.WriteFile(keys, nil, 0o600))
+				return
+			}
+			must(b.t, os.Remove(keys))
+			must(b.t, os.Rename(keys+".kept", keys))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := openBox(t, t.TempDir(), Options{})
+			key := b.k.NewKey()
+			b.write(3)
+			b.seal()
+			b.k.chain = nil // as after an error
+			away(b, true)
+			err := b.k.CatchUp(t.Context())
+			away(b, false)
+			if err == nil {
+				t.Error("CatchUp meanwhile does not fail")
+			}
+			must(t, b.k.CatchUp(t.Context()))
+			b.close()
+			if now, err := Key(b.dir); err != nil || now != key {
+				t.Errorf("afterwards the key is %s, %v, want that of before, %s", now, err, key)
+			}
+		})
 	}
-	must(t, b.k.CatchUp(t.Context()))
+}
+
+// TestACheckpointThatLeadsToItself is one that can never be read: it is set aside.
+func TestACheckpointThatLeadsToItself(t *testing.T) {
+	b := filled(t)
+	b.remove(CheckpointName)
+	must(t, os.Symlink(CheckpointName, b.path(CheckpointName)))
+	b = openBox(t, b.dir, Options{})
 	b.close()
-	if cp, err := ReadCheckpoint(dir); err != nil || cp.Key != key {
-		t.Errorf("the key is %v, %v after it could not be read once, want %s", cp, err, key)
-	}
-	must(t, os.Remove(b.path(CheckpointName)))
-	must(t, os.Symlink(CheckpointName, b.path(CheckpointName))) // to itself: this never ends
-	b = openBox(t, dir, Options{})
-	b.close()
-	if cp, err := ReadCheckpoint(dir); err != nil || cp.Key == key {
-		t.Errorf("after a link that leads nowhere the key is %v, %v, want a new one", cp, err)
+	if r := b.verify(VerifyOptions{}); words(r) != "begun-anew" {
+		t.Errorf("Verify = %q, want begun-anew", words(r))
 	}
 }
 

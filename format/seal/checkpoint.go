@@ -37,6 +37,12 @@ type Checkpoint struct {
 // errCannotRead says that the system did not give a file, which says nothing of what is in it.
 var errCannotRead = errors.New("cannot be read now")
 
+// cannotRead is errCannotRead with its cause.
+type cannotRead struct{ cause error }
+
+func (e *cannotRead) Error() string   { return e.cause.Error() }
+func (e *cannotRead) Unwrap() []error { return []error{errCannotRead, e.cause} }
+
 // ErrNoCheckpoint says that a log has no checkpoint, so it is not sealed.
 var ErrNoCheckpoint = errors.New("no checkpoint")
 
@@ -129,7 +135,7 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 		return nil, ErrNoCheckpoint
 	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok && errno != syscall.ELOOP {
-		return nil, fmt.Errorf("%w: %w", errCannotRead, err)
+		return nil, &cannotRead{err}
 	}
 	if err != nil {
 		return nil, err

@@ -196,3 +196,28 @@ func TestAKeyThatIsMadeLaterIsTold(t *testing.T) {
 	}
 	b.close()
 }
+
+// TestVerifyWithoutTheCheckpoint holds that a checkpoint which the system does not give is not called an edited one.
+func TestVerifyWithoutTheCheckpoint(t *testing.T) {
+	for _, sealed := range []int{0, 1} {
+		b := openBox(t, t.TempDir(), Options{})
+		for range sealed {
+			b.write(3)
+			b.seal()
+		}
+		b.write(3)
+		b.close()
+		key, err := Key(b.dir)
+		must(t, err)
+		b.remove(CheckpointName)
+		must(t, os.Symlink(filepath.Join(segment(1), "nowhere"), b.path(CheckpointName)))
+		r := b.verify(VerifyOptions{Key: key})
+		if r.Result != ResultUnknown || words(r) != "unreadable" {
+			t.Errorf("%d sealed: Verify = %s %q, want unreadable", sealed, r.Result, words(r))
+		}
+		_, err = Verify(t.Context(), b.dir, VerifyOptions{now: true})
+		if wrong := sealed == 0; wrong != errors.Is(err, syscall.ENOTDIR) {
+			t.Errorf("%d sealed: Verify without a key = %v, want an error of the system: %v", sealed, err, wrong)
+		}
+	}
+}

@@ -113,7 +113,10 @@ func (v *verifier) loadOnce() (err error) {
 	case gone && v.o.Key == "" && fallback == "":
 		return fmt.Errorf("%s and the checkpoint in %s were removed: there was a chain when the checkpoint given was noted; give its --key as well", SealsName, v.dir)
 	}
-	if v.chain, err = readChain(path, v.o.Key, fallback); err != nil {
+	if v.chain, err = readChain(path, v.o.Key, fallback); errors.Is(err, errNotChain) && errors.Is(v.cpErr, errCannotRead) {
+		return fmt.Errorf("read the checkpoint in %s: %w", v.dir, v.cpErr) // it would name the key
+	}
+	if err != nil {
 		return fmt.Errorf("read the seals in %s: %w", v.dir, err)
 	}
 	v.state = v.chain.segments()

@@ -113,6 +113,8 @@ func (v *verifier) checkCheckpoint() {
 	case errors.Is(v.cpErr, ErrNoCheckpoint):
 		look = ""
 		bad(WordNoCheckpoint, "it is gone: whether the end of the log was cut cannot be told")
+	case errors.Is(v.cpErr, errCannotRead):
+		v.unreadable(CheckpointName, v.cpErr)
 	case v.cpErr != nil:
 		bad(WordCheckpointEdited, v.cpErr.Error())
 	case cp.Size > c.size:

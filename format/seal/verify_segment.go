@@ -152,15 +152,15 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 
 // cutShort says what is missing of a segment of which more was signed.
 func (v *verifier) cutShort(f *os.File, sum *sums, upto int64) string {
-	last := "no record is left"
+	last := fmt.Sprintf("%d whole lines", sum.lines)
 	if _, seq, err := ends(f, sum.off); err == nil && seq > 0 {
-		last = fmt.Sprintf("the last record is %d", seq)
+		last += fmt.Sprintf(", the last one is record %d", seq)
 	}
 	by := ""
 	if c := v.cp; c != nil && c.Tail != nil && c.Tail.Bytes == upto && strings.HasSuffix(f.Name(), c.Tail.Seg) {
 		by = onDate(c)
 	}
-	return fmt.Sprintf("%s were signed%s and %d are there; %s: the end was cut off%s", counted(upto), by, sum.off, last, orCopied)
+	return fmt.Sprintf("%s were signed%s and %d are there, %s: the end was cut off%s", counted(upto), by, sum.off, last, orCopied)
 }
 
 // checkExtra tells of a segment among sealed ones that was never sealed.

@@ -133,7 +133,7 @@ func printReport(to io.Writer, r *seal.Report) error {
 		w.printf("late        %d segments were sealed by a later start: what happened to them between is not known\n", r.Late)
 	}
 	if r.Active != "" {
-		w.printf("active      %s, %d of %d bytes signed\n", r.Active, r.ActiveSigned, r.ActiveBytes)
+		w.printf("active      %s, %d of %d bytes signed\n", r.Active, min(r.ActiveSigned, r.ActiveBytes), r.ActiveBytes)
 	}
 	w.printf("checkpoint  %d:%s", r.Size, r.Root)
 	if !r.Signed.IsZero() {

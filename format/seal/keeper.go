@@ -25,6 +25,8 @@ type Options struct {
 	Now        func() time.Time // wall clock; default time.Now
 	Logger     *slog.Logger     // told of each checkpoint and of what is wrong; default: nobody
 
+	lines int64 // of a chain at most; tests have shorter ones
+
 	step func(string) error // tests let a step fail, as a kill would; nil: none fails
 }
 
@@ -49,6 +51,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.lines == 0 {
+		o.lines = maxSealLines
 	}
 	if o.step == nil {
 		o.step = func(string) error { return nil }
@@ -231,6 +236,12 @@ func (k *Keeper) locked(f func() error) error {
 	err := k.ready()
 	if err == nil {
 		err = f()
+	}
+	if errors.Is(err, errLong) {
+		k.chain = nil
+		if err = k.ready(); err == nil {
+			err = f()
+		}
 	}
 	if err != nil {
 		k.chain = nil

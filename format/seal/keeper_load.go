@@ -43,8 +43,10 @@ func (k *Keeper) ready() error {
 		broken = why
 	case c != nil:
 		if broken = spoiled(c, cp); broken == "" {
-			broken = withoutKey(c, have)
-			damaged = false
+			broken, damaged = withoutKey(c, have), false
+			if broken == "" && c.size >= k.o.lines {
+				broken = errLong.Error()
+			}
 		}
 	case k.wasSealed(have):
 		broken = SealsName + " and the checkpoint are gone, although a key for them is here"
@@ -84,6 +86,8 @@ func (k *Keeper) existing(cp *Checkpoint) (c *chain, why string, err error) {
 
 // epoch is the number of the key that signs the next line.
 func (c *chain) epoch() int { return len(c.keys) - 1 }
+
+var errLong = fmt.Errorf("%s has as many lines as it may have", SealsName)
 
 // withoutKey says that a chain cannot be continued here, although nothing is wrong with it; empty: it can.
 func withoutKey(c *chain, have map[int]*epochKey) string {

@@ -160,6 +160,9 @@ func (k *Keeper) epochOver() bool {
 // addLine completes a line, appends it and renews the checkpoint.
 func (k *Keeper) addLine(l *Line, tail *Tail) error {
 	c := k.chain
+	if c.size >= k.o.lines {
+		return errLong // ready begins the next one
+	}
 	l.V, l.N, l.Prev, l.Epoch, l.Time = lineVersion, c.expected(), c.prev, k.key.epoch, k.o.Now().UTC()
 	l.Host = k.foreignHost()
 	if c.size == 0 {

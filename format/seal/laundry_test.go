@@ -221,3 +221,31 @@ func TestVerifyWithoutTheCheckpoint(t *testing.T) {
 		}
 	}
 }
+
+// TestALongChainIsFollowedByAnother fills a chain to the number of lines that Verify reads at most.
+func TestALongChainIsFollowedByAnother(t *testing.T) {
+	b := openBox(t, t.TempDir(), Options{lines: 6})
+	key, old := b.k.NewKey(), ""
+	for range 6 {
+		name, _ := b.w.Active()
+		if old != "" {
+			must(t, b.k.Retire(t.Context(), "age", old))
+			b.remove(old, old+blockSuffix)
+		}
+		b.write(2)
+		if name == "" {
+			name, _ = b.w.Active()
+		}
+		b.seal()
+		old = name
+	}
+	b.close()
+	now, err := Key(b.dir)
+	if must(t, err); now == key || !strings.Contains(b.logs.String(), now) {
+		t.Errorf("the key is %s as before, or is not in the log lines %s", now, b.logs.String())
+	}
+	r := b.verify(VerifyOptions{})
+	if r.Result != ResultOK || r.Segments != 1 || len(r.Findings) != 1 || r.Findings[0].Word != WordBegunAnew {
+		t.Errorf("Verify = %s with %d segments and %+v, want ok with 1, and begun-anew as a notice", r.Result, r.Segments, r.Findings)
+	}
+}

@@ -62,5 +62,5 @@
 //
 // # History
 //
-//	1  first version; testdata/v1
+//	1  first version; testdata/v1. lost and from.damaged came later: who does not know them passes over them
 package seal

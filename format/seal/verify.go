@@ -38,6 +38,8 @@ type verifier struct {
 	state map[string]*segmentState
 	segs  []format.Segment
 
+	working bool // a keeper seals while this looks
+
 	mu     sync.Mutex
 	report *Report           // guarded by mu while segments are read
 	hashes map[string]string // of segments that are not what was sealed, by name; guarded by mu
@@ -77,7 +79,11 @@ const (
 
 // load reads the checkpoint, then the chain, then lists the segments: in this order each has at least what the one
 // before speaks of, also while the log is written.
+//
+// On a busy log there may be a segment without a seal whenever one looks. So the oldest one of the first look is waited
+// for: when it got its seal a keeper is at work, and the others are its next ones.
 func (v *verifier) load(ctx context.Context) error {
+	first := ""
 	for try := range unsealedTries {
 		if try > 0 {
 			select {
@@ -90,6 +96,12 @@ func (v *verifier) load(ctx context.Context) error {
 			return err
 		}
 		if v.o.now || !v.growing() {
+			break
+		}
+		if first == "" {
+			first = v.unsealed()[0].Name
+		}
+		if v.working = first <= v.chain.newest(); v.working {
 			break
 		}
 	}

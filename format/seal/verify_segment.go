@@ -111,6 +111,8 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 		v.mu.Lock()
 		v.report.Active, v.report.ActiveBytes = seg.Name, seg.Size
 		v.mu.Unlock()
+	} else if v.working {
+		v.add(Finding{Word: WordUnsealed, Severity: Notice, File: seg.Name, Text: "it is full, and shiplog is making its seal"})
 	} else {
 		v.add(Finding{Word: WordUnsealed, Severity: Unknown, File: seg.Name,
 			Text: "it is full and has no seal: shiplog was killed or is making it, or lines were cut from " + SealsName + " together with the checkpoint; start shiplog, or compare with a checkpoint that was noted elsewhere (--at)"})

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"shiplog/format"
 )
@@ -79,7 +80,7 @@ func (k *Keeper) sealOne(ctx context.Context, name string) error {
 		k.active = nil
 	}
 	if l.Was != nil {
-		k.tellChanged(ctx, name, l.Was)
+		k.tellChanged(ctx, l)
 	}
 	return nil
 }
@@ -143,7 +144,7 @@ func (k *Keeper) signActive(ctx context.Context) error {
 			return err
 		}
 		if l.Was != nil {
-			k.tellChanged(ctx, name, l.Was)
+			k.tellChanged(ctx, l)
 		}
 		return nil
 	case s.off == 0, k.cp.Tail != nil && *k.cp.Tail == *tail:
@@ -152,9 +153,10 @@ func (k *Keeper) signActive(ctx context.Context) error {
 	return k.writeCheckpoint(tail)
 }
 
-// epochOver tells whether the next line is the last of its epoch.
+// epochOver tells whether the next line is the last of its epoch. One that began far in the future did so by a clock
+// that was wrong, and would last until then.
 func (k *Keeper) epochOver() bool {
-	return k.seals >= k.o.EpochSeals || k.o.Now().Sub(k.since) >= k.o.EpochAge
+	return k.seals >= k.o.EpochSeals || k.o.Now().Sub(k.since).Abs() >= k.o.EpochAge
 }
 
 // addLine completes a line, appends it and renews the checkpoint.
@@ -278,12 +280,25 @@ func (k *Keeper) writeFile(path string, b []byte) error {
 	return format.SyncDir(filepath.Dir(path))
 }
 
-// tellChanged writes a record that a segment is not what was signed of it. A failure is not more than the record
-// that is missing: the chain says it too.
-func (k *Keeper) tellChanged(ctx context.Context, name string, was *Tail) {
-	k.o.Logger.Error("a segment is not what was signed of it: somebody changed it while shiplog was not looking", "segment", name, "bytes", was.Bytes)
-	k.tell(ctx, "log.changed", "The first "+counted(was.Bytes)+" of "+name+" are not what shiplog had signed: somebody changed them while it was not looking.",
-		map[string]any{"segment": name, "bytes": was.Bytes, "sha256": was.SHA256})
+// tellChanged writes a record that a segment is not what was signed of it, as the line l says. A failure is not more
+// than the record that is missing: the chain says it too.
+func (k *Keeper) tellChanged(ctx context.Context, l *Line) {
+	was := l.Was
+	msg := "The first " + counted(was.Bytes) + " of " + was.Seg + " are not what shiplog had signed: somebody changed them while it was not looking."
+	if left := l.left(); left < was.Bytes {
+		msg = "The end of " + was.Seg + " is gone: shiplog had signed " + counted(was.Bytes) + " and found " + strconv.FormatInt(left, 10) +
+			". Somebody cut it, or the log was put back from a copy that took it before the checkpoint."
+	}
+	k.o.Logger.Error("a segment is not what was signed of it: somebody changed it while shiplog was not looking", "segment", was.Seg, "bytes", was.Bytes, "found", l.left())
+	k.tell(ctx, "log.changed", msg, map[string]any{"segment": was.Seg, "bytes": was.Bytes, "sha256": was.SHA256})
+}
+
+// left is how many bytes of its segment a line with Was is about.
+func (l *Line) left() int64 {
+	if l.Tail != nil {
+		return l.Tail.Bytes
+	}
+	return l.Bytes
 }
 
 // tell writes a record about the seals.

@@ -32,9 +32,7 @@ func (v *verifier) checkChain() {
 	}
 	for _, l := range v.chain.lines {
 		if l.Was != nil {
-			v.add(Finding{Word: WordChanged, Severity: Damage, File: l.Was.Seg,
-				Text: fmt.Sprintf("its first %s were not what had been signed of them when shiplog looked again on %s: somebody changed them before the segment was sealed",
-					counted(l.Was.Bytes), l.Time.Format("2006-01-02 15:04:05 UTC")), Look: "less " + v.path(l.Was.Seg)})
+			v.changed(l)
 		}
 		if l.Lost {
 			v.add(Finding{Word: WordNoCheckpoint, Severity: Damage, File: CheckpointName,
@@ -49,6 +47,18 @@ func (v *verifier) checkChain() {
 	if v.chain.torn > 0 {
 		v.add(Finding{Word: WordSealsCut, Severity: Notice, File: SealsName, Text: "its last line is not complete: it is being written, or a crash cut it off; the next start makes it anew"})
 	}
+}
+
+// changed tells of a line that was made when a segment was not what had been signed of it.
+func (v *verifier) changed(l *Line) {
+	when, look := l.Time.Format("2006-01-02 15:04:05 UTC"), "less "+v.path(l.Was.Seg)
+	text := fmt.Sprintf("its first %s were not what had been signed of them when shiplog looked again on %s: somebody changed them before the segment was sealed",
+		counted(l.Was.Bytes), when)
+	if l.left() < l.Was.Bytes {
+		text = fmt.Sprintf("of %s that were signed %d were left when shiplog looked again on %s: the end was cut off, or the log was put back from a copy that took the segment before the checkpoint",
+			counted(l.Was.Bytes), l.left(), when)
+	}
+	v.add(Finding{Word: WordChanged, Severity: Damage, File: l.Was.Seg, Text: text, Look: look})
 }
 
 // begunAnew tells of a first line that names an earlier chain.

@@ -298,6 +298,8 @@ func TestCutWhileAway(t *testing.T) {
 	b.close()
 	if r := b.verify(VerifyOptions{}); words(r) != "changed" {
 		t.Errorf("Verify = %q, want changed; %+v", words(r), r.Findings)
+	} else if !strings.Contains(r.Findings[0].Text, "the end was cut off") || !strings.Contains(string(b.read(segment(4))), "is gone: shiplog had signed") {
+		t.Errorf("Verify and the log say %q and %s, want that the end was cut off", r.Findings[0].Text, b.read(segment(4)))
 	}
 }
 

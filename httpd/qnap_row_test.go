@@ -67,8 +67,8 @@ func rowsOf(hits []index.Hit) []logRow {
 	return rows
 }
 
-// BenchmarkPage builds the page of the latest 20 records, by our own hand and, to compare, by the encoder.
-func BenchmarkPage(b *testing.B) {
+// BenchmarkLogRows builds the page of the latest 20 records, by our own hand and, to compare, by the encoder.
+func BenchmarkLogRows(b *testing.B) {
 	hits := oddHits(b, 20)
 	line := []byte(`{"v":1,"seq":4711,"time":"2026-01-02T03:04:05.678901234Z","stream":"log","level":"INFO","category":"container","msg":"Start container (docker, d59bf8a8b229, dtest-17)","actor":{"name":"admin"}}`)
 	for i := range hits {

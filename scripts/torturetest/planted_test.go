@@ -56,7 +56,7 @@ var plants = []plant{
 		"if lines == 0 {\n\t\t\t\treturn", "if lines == 0 || PLANTED {\n\t\t\t\treturn",
 		[]finder{{"format", "TestNumbersOfAFailedWriteAreNotReused", "2 refused"}}},
 	{"segments are removed before that is written down", "format/prune/remove.go",
-		`err := p.o.step("start")`, "if PLANTED { _, _ = p.unlink(ctx, r.Segments) }\n\terr := p.o.step(\"start\")",
+		`err := p.step("start", func`, "if PLANTED { _, _ = p.unlink(ctx, r.Segments) }\n\terr := p.step(\"start\", func",
 		[]finder{{"format/prune", "TestKillBeforeTheNthStep", "killed before step"}, {"format/prune", "TestFailTheNthStep/no_space,_once", "step 1 unlink failed"}}},
 	{"half a seal is written on to", "format/seal/keeper_load.go",
 		"errors.Join(k.takeTorn(c), k.writeAgain())", "errors.Join(func() error { if PLANTED { return nil }; return k.takeTorn(c) }(), k.writeAgain())",

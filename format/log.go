@@ -123,8 +123,11 @@ func (l *Log) List() (segs []Segment, odd []*Damage, err error) {
 			continue
 		}
 		fi, err := e.Info()
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue // gone since: pruned
+		}
+		if err != nil { // it is there: left out, its numbers would be given again
+			return nil, nil, fmt.Errorf("list segments: %w", err)
 		}
 		segs = append(segs, Segment{First: first, Name: e.Name(), Size: fi.Size(), Sealed: true})
 	}

@@ -100,10 +100,10 @@ func (s *segment) lines(log *format.Log, b *builder, from int64, row func(f *for
 
 // cannotRead tells whether damage is not in the file but in the reading of it, as without a free file descriptor:
 // the lines may be there the next time, so nothing must be concluded from their absence. A bad place of the disk
-// is damage like any other.
+// is damage like any other; a disk that does not even open the file is gone.
 func cannotRead(err error) bool {
 	var pe *fs.PathError
-	return errors.As(err, &pe) && !errors.Is(err, syscall.EIO)
+	return errors.As(err, &pe) && (pe.Op != "read" || !errors.Is(err, syscall.EIO))
 }
 
 // readOn brings the tail up to the size of the file, and makes it anew when the file is another one.

@@ -178,7 +178,7 @@ func (v *verifier) checkExtra(ctx context.Context, seg format.Segment) error {
 		return ctx.Err()
 	}
 	if other := v.sealedAs(sum.sum()); other != "" {
-		if !exists(filepath.Join(v.dir, other)) {
+		if !isFile(filepath.Join(v.dir, other)) {
 			return nil // renamed; checkAbsent says so
 		}
 		v.add(Finding{Word: WordExtra, Severity: Damage, File: seg.Name, Text: "it was never sealed; it is a copy of " + other, Look: "rm " + v.path(seg.Name)})
@@ -198,7 +198,7 @@ func (v *verifier) checkExtra(ctx context.Context, seg format.Segment) error {
 func (v *verifier) checkAbsent(ctx context.Context) error {
 	var gone []string
 	for name, s := range v.state {
-		if s.seal != nil && s.retired == nil && !exists(filepath.Join(v.dir, name)) {
+		if s.seal != nil && s.retired == nil && !isFile(filepath.Join(v.dir, name)) {
 			gone = append(gone, name)
 		}
 	}
@@ -207,7 +207,7 @@ func (v *verifier) checkAbsent(ctx context.Context) error {
 			continue
 		}
 		name := c.Tail.Seg
-		if s := v.state[name]; (s == nil || s.seal == nil) && c.Tail.Bytes > 0 && !exists(filepath.Join(v.dir, name)) && !slices.Contains(gone, name) {
+		if s := v.state[name]; (s == nil || s.seal == nil) && c.Tail.Bytes > 0 && !isFile(filepath.Join(v.dir, name)) && !slices.Contains(gone, name) {
 			gone = append(gone, name)
 		}
 	}
@@ -227,8 +227,19 @@ func (v *verifier) checkAbsent(ctx context.Context) error {
 	return nil
 }
 
+// isFile tells whether a segment can be there: what is no file has no place in the list of segments and is never read.
+func isFile(path string) bool {
+	fi, err := os.Lstat(path)
+	return err == nil && fi.Mode().IsRegular()
+}
+
 // absent tells of one, and looks for it under other names.
 func (v *verifier) absent(ctx context.Context, name string) error {
+	if exists(filepath.Join(v.dir, name)) {
+		v.add(Finding{Word: WordMissing, Severity: Damage, File: name, Text: "a link, a folder or a pipe stands in its place, which is not read; put the file itself there",
+			Look: "ls -ld " + v.path(name)})
+		return nil
+	}
 	s := v.state[name]
 	if s == nil || s.seal == nil {
 		v.add(Finding{Word: WordMissing, Severity: Damage, File: name, Text: "it was the active segment when the checkpoint was signed, and is gone"})

@@ -126,7 +126,7 @@ func readFamilies(b []byte) ([]*dto.MetricFamily, error) {
 			return nil, fmt.Errorf("metrics of the agent not understood: %w", err)
 		}
 		name := f.GetName()
-		for _, prefix := range []string{"shiplog_capture_", "shiplog_writer_", "shiplog_retention_", remotePrefix + "process_"} {
+		for _, prefix := range []string{"shiplog_capture_", "shiplog_writer_", "shiplog_retention_", "shiplog_seal_", "shiplog_compression_", remotePrefix + "process_"} {
 			if strings.HasPrefix(name, prefix) {
 				families = append(families, f)
 			}

@@ -23,7 +23,7 @@ type room struct {
 const (
 	answerRoom   = 32 << 20        // bytes of all answers together
 	answerWait   = 2 * time.Second // a search that waits may have a turn that others want
-	answerQueue  = 16
+	answerQueue  = 8
 	smallAnswer  = 128 << 10 // bytes of one answer that take no room
 	bytesOfALine = 2 << 10   // of its fields and of its row, besides
 	readAhead    = 1 << 20   // bytes that the index holds of the log while it gives out one record after the other

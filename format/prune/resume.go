@@ -41,7 +41,7 @@ func (p *Pruner) Resume(ctx context.Context) error {
 	if n > 0 {
 		for _, seg := range segs {
 			if slices.Contains(there[:n], seg.Name) {
-				bytes += seg.Size
+				bytes += seg.Stored
 			}
 		}
 		gone, err = p.unlink(ctx, there[:n])

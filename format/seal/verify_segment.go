@@ -19,7 +19,7 @@ func (v *verifier) checkSealed(ctx context.Context, seg format.Segment, s *segme
 	if v.o.Fast && seg.Name != v.chain.newest() && seg.Size == l.Bytes {
 		return nil
 	}
-	f, err := openFile(filepath.Join(v.dir, seg.Name))
+	f, err := v.log.OpenSegment(seg.Name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // since it was listed; checkAbsent says whether it was retired
 	}
@@ -49,6 +49,10 @@ func (v *verifier) checkSealed(ctx context.Context, seg format.Segment, s *segme
 				Look: "head -n 1 " + v.path(seg.Name)})
 			return nil
 		}
+		if faults := f.Faults(); len(faults) > 0 {
+			v.broken(seg.Name, faults)
+			return nil
+		}
 		return v.diagnose(ctx, f, l)
 	}
 	if t := changed(); t != nil {
@@ -57,6 +61,21 @@ func (v *verifier) checkSealed(ctx context.Context, seg format.Segment, s *segme
 	}
 	v.checkBlocks(seg.Name, l)
 	return nil
+}
+
+// broken tells of a compressed segment of which a part cannot be decompressed.
+func (v *verifier) broken(name string, faults []error) {
+	text := faults[0].Error()
+	if n := len(faults); n > 1 {
+		text = fmt.Sprintf("%s; so do %d other parts of it", text, n-1)
+	}
+	v.add(Finding{Word: WordEdited, Severity: Damage, File: name + ".zst", Text: text, Look: "zstd -t " + v.path(name+".zst")})
+}
+
+// exists tells whether a segment is there, compressed or not.
+func (v *verifier) exists(name string) bool {
+	_, err := v.log.StatSegment(name)
+	return !errors.Is(err, os.ErrNotExist)
 }
 
 func (v *verifier) count(l *Line, seg format.Segment) {
@@ -119,7 +138,7 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 	if len(pins) == 0 {
 		return nil
 	}
-	f, err := openFile(filepath.Join(v.dir, seg.Name))
+	f, err := v.log.OpenSegment(seg.Name)
 	if err != nil {
 		v.unreadable(seg.Name, err)
 		return nil
@@ -153,7 +172,7 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 
 // checkExtra tells of a segment among sealed ones that was never sealed.
 func (v *verifier) checkExtra(ctx context.Context, seg format.Segment) error {
-	f, err := openFile(filepath.Join(v.dir, seg.Name))
+	f, err := v.log.OpenSegment(seg.Name)
 	if err != nil {
 		v.unreadable(seg.Name, err)
 		return nil
@@ -164,7 +183,7 @@ func (v *verifier) checkExtra(ctx context.Context, seg format.Segment) error {
 		return ctx.Err()
 	}
 	if other := v.sealedAs(sum.sum()); other != "" {
-		if !exists(filepath.Join(v.dir, other)) {
+		if !v.exists(other) {
 			return nil // renamed; checkAbsent says so
 		}
 		v.add(Finding{Word: WordExtra, Severity: Damage, File: seg.Name, Text: "it was never sealed; it is a copy of " + other, Look: "rm " + v.path(seg.Name)})
@@ -179,7 +198,7 @@ func (v *verifier) checkExtra(ctx context.Context, seg format.Segment) error {
 func (v *verifier) checkAbsent(ctx context.Context) error {
 	var gone []string
 	for name, s := range v.state {
-		if s.seal != nil && s.retired == nil && !exists(filepath.Join(v.dir, name)) {
+		if s.seal != nil && s.retired == nil && !v.exists(name) {
 			gone = append(gone, name)
 		}
 	}
@@ -188,7 +207,7 @@ func (v *verifier) checkAbsent(ctx context.Context) error {
 			continue
 		}
 		name := c.Tail.Seg
-		if s := v.state[name]; (s == nil || s.seal == nil) && c.Tail.Bytes > 0 && !exists(filepath.Join(v.dir, name)) && !slices.Contains(gone, name) {
+		if s := v.state[name]; (s == nil || s.seal == nil) && c.Tail.Bytes > 0 && !v.exists(name) && !slices.Contains(gone, name) {
 			gone = append(gone, name)
 		}
 	}

@@ -46,6 +46,11 @@ func (l *Log) OpenSegment(name string) (*SegmentFile, error) {
 	return &SegmentFile{file: f, at: -1}, nil
 }
 
+// OpenCompressed opens the compressed file of the segment with that name, also while the plain one is there.
+func (l *Log) OpenCompressed(name string) (*SegmentFile, error) {
+	return openCompressed(filepath.Join(l.dir, name+compressedSuffix))
+}
+
 // openRegular opens what is a file. A pipe that somebody put in its place is not waited for.
 func openRegular(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)

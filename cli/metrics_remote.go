@@ -38,6 +38,9 @@ func (d *daemon) ownMetrics() (func() ([]byte, error), error) {
 	if d.compressor != nil {
 		all = append(all, newCompressMetrics(d.compressor))
 	}
+	if d.seals != nil {
+		all = append(all, newSealMetrics(d.seals))
+	}
 	if d.timings != nil {
 		all = append(all, d.timings.delay, d.timings.fsync)
 	}

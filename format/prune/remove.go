@@ -169,6 +169,7 @@ func (p *Pruner) unlink(ctx context.Context, names []string) (int, error) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return i, err
 		}
+		_ = os.Remove(path + compressedSuffix + ".tmp") // of a process that was killed
 		if err := os.Remove(path + compressedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return i, err
 		}

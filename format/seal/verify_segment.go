@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -165,20 +166,20 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 		return nil
 	case sum.off < upto:
 		v.add(Finding{Word: WordTruncated, Severity: Damage, File: seg.Name, FromLine: sum.lines, ToLine: sum.lines,
-			Text: v.cutShort(f, sum, upto), Look: "tail -n 1 " + v.path(seg.Name)})
+			Text: v.cutShort(f, seg.Name, sum, upto), Look: "tail -n 1 " + v.path(seg.Name)})
 		return nil
 	}
 	return v.diagnoseActive(ctx, f, t, upto)
 }
 
 // cutShort says what is missing of a segment of which more was signed.
-func (v *verifier) cutShort(f *os.File, sum *sums, upto int64) string {
+func (v *verifier) cutShort(f io.ReaderAt, name string, sum *sums, upto int64) string {
 	last := fmt.Sprintf("%d whole lines", sum.lines)
 	if _, seq, err := ends(f, sum.off); err == nil && seq > 0 {
 		last += fmt.Sprintf(", the last one is record %d", seq)
 	}
 	by := ""
-	if c := v.cp; c != nil && c.Tail != nil && c.Tail.Bytes == upto && strings.HasSuffix(f.Name(), c.Tail.Seg) {
+	if c := v.cp; c != nil && c.Tail != nil && c.Tail.Bytes == upto && c.Tail.Seg == name {
 		by = onDate(c)
 	}
 	return fmt.Sprintf("%s were signed%s and %d are there, %s: the end was cut off%s", counted(upto), by, sum.off, last, orCopied)

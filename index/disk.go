@@ -24,6 +24,10 @@ type disk struct {
 	maps  [][]byte // mapped files
 	g     *gate    // nil: not opened yet
 	fault error    // what was wrong with the gate
+
+	roll   *rollup  // nil: not made yet, or noRoll
+	rolls  *rollups // what roll is accounted in
+	noRoll bool     // it is not worth it, or there was no room
 }
 
 // openDisk opens the index in dir of a segment file, which is id and has the sum that sum returns. Columns are checked and mapped;
@@ -81,15 +85,26 @@ func (d *disk) release() {
 		_ = unix.Munmap(b)
 	}
 	d.maps = nil
+	d.dropRollup()
 }
 
-// rest gives back the memory of pages that were looked at. They come back from the file when they are needed.
+// dropRollup lets go of the rollup; it is made again when it is asked for. d.mu is held.
+func (d *disk) dropRollup() {
+	if d.roll != nil {
+		d.rolls.drop(d.roll)
+	}
+	d.roll, d.noRoll = nil, false
+}
+
+// rest gives back the memory of pages that were looked at, and of the rollup. They come back from the file when they
+// are needed.
 func (d *disk) rest() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, b := range d.maps {
 		_ = unix.Madvise(b, unix.MADV_DONTNEED)
 	}
+	d.dropRollup()
 }
 
 // gate opens the gate when it is first asked for; nil when the segment has none.

@@ -33,6 +33,7 @@ type Index struct {
 	cache   cache
 	buffers sync.Pool // of *[]byte, for run.buf
 	shards  shards
+	rolls   rollups
 	make    func(*segment) error // buildNicely; tests have their own
 	held    int                  // maxHeld, likewise
 	kick    chan struct{}        // Run: an index was set aside

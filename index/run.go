@@ -20,6 +20,7 @@ type run struct {
 	q   Query // our own copy; After or Before moves along behind what was given out, so that a segment can be taken up again
 	m   *matcher
 
+	asked  facetsAsked // with rollups
 	find   *finder
 	hashes []uint64 // of the text's 5-grams
 
@@ -149,6 +150,9 @@ func (r *run) table(v *view, t *table, emit emitter) (stop bool, err error) {
 			r.x.strays.Store(true)
 			return errStray
 		}
+		if r.fromRollup(v, t, emit) {
+			return nil
+		}
 		p = newPlan(&r.q, r.m, t.cols, v.after, v.below)
 		r.group.begin(p)
 		if p != nil {
@@ -215,9 +219,9 @@ func (r *run) block(s *segment, p *plan, b int, emit emitter) (stop bool, err er
 	}
 	base := b * blockRecords
 	rows := r.rowBuf[:0]
-	for i := range min(p.c.rows-base, blockRecords) {
-		if sel[i>>6]>>(i&63)&1 != 0 {
-			rows = append(rows, base+i)
+	for k, w := range sel {
+		for ; w != 0; w &= w - 1 {
+			rows = append(rows, base+64*k+bits.TrailingZeros64(w))
 		}
 	}
 	if len(rows) == 0 {

@@ -30,14 +30,14 @@ type disk struct {
 	noRoll bool     // it is not worth it, or there was no room
 }
 
-// openDisk opens the index in dir of the segment file at path, which is id. Columns are checked and mapped;
+// openDisk opens the index in dir of a segment file, which is id and has the sum that sum returns. Columns are checked and mapped;
 // gate and Bleve wait until a text is searched.
-func openDisk(dir, path string, id fileID) (*disk, error) {
+func openDisk(dir string, id fileID, sum func() (*fileSum, error)) (*disk, error) {
 	fi, err := os.Stat(filepath.Join(dir, manifestFile))
 	if err != nil {
 		return nil, err
 	}
-	man, err := readManifest(dir, path, id)
+	man, err := readManifest(dir, id, sum)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +178,7 @@ func (x *Index) diskOf(s *segment, id fileID) *disk {
 	if s.diskState != diskUnknown {
 		return nil
 	}
-	d, err := openDisk(x.indexDir(s), s.path, id)
+	d, err := openDisk(x.indexDir(s), id, func() (*fileSum, error) { return x.sumSegment(s.Name) })
 	switch {
 	case err == nil:
 		d.refs++

@@ -244,7 +244,7 @@ func (x *Index) list() (changed bool, err error) {
 
 // sealed makes sure that s, which is not the newest segment, is known as the file it is now.
 func (x *Index) sealed(s *segment) (*segment, error) {
-	fi, err := os.Stat(s.path)
+	fi, err := x.log.StatSegment(s.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -34,9 +34,9 @@ type run struct {
 	group   *grouping // nil: only the number counts
 	sight   *sight    // nil: lines are given out
 
-	used   *disk    // the index on disk that the segment is answered from; nil: none
-	file   *os.File // the segment being read; nil: not opened yet
-	keep   *arena   // lines are copied there before they are scanned; nil: they need not stay
+	used   *disk               // the index on disk that the segment is answered from; nil: none
+	file   *format.SegmentFile // the segment being read; nil: not opened yet
+	keep   *arena              // lines are copied there before they are scanned; nil: they need not stay
 	buf    []byte
 	lines  []lineRef
 	rowBuf [blockRecords]int

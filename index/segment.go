@@ -63,7 +63,7 @@ type segment struct {
 func (s *segment) lines(log *format.Log, b *builder, from int64, row func(f *format.Fields)) (torn int, err error) {
 	var own format.Fields
 	seg := s.Segment
-	if fi, err := os.Stat(s.path); err == nil {
+	if fi, err := log.StatSegment(s.Name); err == nil {
 		seg.Size = fi.Size()
 	}
 	for ln, err := range log.Lines(seg, from) {
@@ -109,7 +109,7 @@ func cannotRead(err error) bool {
 // readOn brings the tail up to the size of the file, and makes it anew when the file is another one.
 // Index.mu is held.
 func (s *segment) readOn(log *format.Log) (changed bool, err error) {
-	fi, err := os.Stat(s.path)
+	fi, err := log.StatSegment(s.Name)
 	if err != nil {
 		return false, err
 	}

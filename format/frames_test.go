@@ -136,14 +136,14 @@ func readSame(t *testing.T, dir, plain string) {
 
 // A bit that is turned anywhere costs the records of one frame at most, and is named; no record is served changed.
 func TestDamageToACompressedSegment(t *testing.T) {
-	const last = 3000
+	const last = 5000
 	good := compressed(t, manyLines(1, last))
 	r := rand.New(rand.NewPCG(3, 4))
 	whole := map[uint64]string{}
 	for seq := 1; seq <= last; seq++ {
 		whole[uint64(seq)] = line(seq)
 	}
-	for range 60 {
+	for range 40 {
 		bad := bytes.Clone(good)
 		at, bit := r.IntN(len(bad)), byte(1)<<r.IntN(8)
 		bad[at] ^= bit
@@ -184,7 +184,7 @@ func readDamaged(t *testing.T, dir string, forward bool, whole map[uint64]string
 
 // A compressed file whose end is gone serves what is there, and says so.
 func TestCutCompressedSegment(t *testing.T) {
-	const last = 2000
+	const last = 5000
 	good := compressed(t, manyLines(1, last))
 	whole := map[uint64]string{}
 	for seq := 1; seq <= last; seq++ {

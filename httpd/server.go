@@ -151,6 +151,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.searching = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many searches at the moment")
 	s.exporting = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many exports at the moment")
+	s.exporting.fifo = true
 	s.large = newLarge(s.limits.turn)
 	s.streams = make(chan struct{}, s.limits.connections)
 	s.closing, s.close = context.WithCancel(context.Background())

@@ -17,7 +17,9 @@ var budgets = []Budget{{Bytes: 1}, {Time: 1}, {Bytes: 100 << 10}, {Bytes: 1, Tim
 // comparePieces holds what a search and a count give piece by piece against the whole.
 func comparePieces(t *testing.T, x *Index, q Query, want []uint64, more bool, count int) {
 	t.Helper()
-	q.Budget = budgets[(len(want)+count)%len(budgets)]
+	if q.Budget == (Budget{}) {
+		q.Budget = budgets[(len(want)+count)%len(budgets)]
+	}
 	pages := searchPieces(t, x, q)
 	var seqs []uint64
 	for _, p := range pages {
@@ -59,8 +61,13 @@ func searchPieces(t *testing.T, x *Index, q Query) (pages []Page) {
 	return pages
 }
 
-// A log whose blocks are many, for what is searched in pieces.
-func newManyBlocks(t *testing.T, disordered bool) (dir string, x *Index) {
+// The times of a log's records, in seconds.
+func rising(_ *rand.Rand, i int) int { return i }
+func anyhow(r *rand.Rand, _ int) int { return r.IntN(10_000) }
+func waves(_ *rand.Rand, i int) int  { return i + 2500*(i/1700%3) }
+
+// newManyBlocks makes a log of several segments of several blocks, for what is searched in pieces.
+func newManyBlocks(t *testing.T, second func(r *rand.Rand, i int) int) (dir string, x *Index) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(71, 72))
 	dir = t.TempDir()
@@ -72,9 +79,7 @@ func newManyBlocks(t *testing.T, disordered bool) (dir string, x *Index) {
 	recs := make([]*format.Record, 0, 10_000)
 	for i := range cap(recs) {
 		rec := randomRecord(r, i)
-		if rec.Time = time.Unix(1_790_000_000+int64(i), 0); disordered {
-			rec.Time = time.Unix(1_790_000_000+r.Int64N(10_000), 0)
-		}
+		rec.Time = time.Unix(1_790_000_000+int64(second(r, i)), 0)
 		recs = append(recs, rec)
 	}
 	for batch := range slices.Chunk(recs, 1000) {
@@ -91,17 +96,17 @@ func TestBudgetIsKept(t *testing.T) {
 	for _, c := range []struct {
 		name                string
 		byTime, ascending   bool
-		disordered          bool
+		second              func(*rand.Rand, int) int
 		leastPieces, factor int
 	}{
-		{"newest first", false, false, false, 15, 1},
-		{"oldest first", false, true, false, 15, 1},
-		{"newest first by time", true, false, false, 15, 2},
-		{"oldest first by time", true, true, false, 15, 2},
-		{"by time, where the times are in no order", true, false, true, 1, 3},
+		{"newest first", false, false, rising, 15, 1},
+		{"oldest first", false, true, rising, 15, 1},
+		{"newest first by time", true, false, rising, 15, 2},
+		{"oldest first by time", true, true, rising, 15, 2},
+		{"by time, where the times are in no order", true, false, anyhow, 1, 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, x := newManyBlocks(t, c.disordered)
+			_, x := newManyBlocks(t, c.second)
 			asked := 0
 			q := Query{Where: func(*format.Fields) bool { asked++; return false }, Limit: 10, ByTime: c.byTime, Ascending: c.ascending}
 			if _, err := x.Search(t.Context(), q); err != nil {
@@ -122,7 +127,7 @@ func TestBudgetIsKept(t *testing.T) {
 
 // What a count found so far is said with the record up to which it looked.
 func TestCountSomeSaysHowFarItLooked(t *testing.T) {
-	dir, x := newManyBlocks(t, false)
+	dir, x := newManyBlocks(t, rising)
 	lines := readAll(t, dir)
 	q := Query{Where: func(*format.Fields) bool { return true }, Budget: Budget{Bytes: 1}}
 	some, err := x.CountSome(t.Context(), q)
@@ -140,7 +145,7 @@ func TestCountSomeSaysHowFarItLooked(t *testing.T) {
 
 // Pause is called between blocks, and its error, as a context's end, stops a search within one of them.
 func TestSearchStopsBetweenBlocks(t *testing.T) {
-	_, x := newManyBlocks(t, false)
+	_, x := newManyBlocks(t, rising)
 	enough := errors.New("enough")
 	for _, byTime := range []bool{false, true} {
 		asked, pauses := 0, 0
@@ -165,5 +170,25 @@ func TestSearchStopsBetweenBlocks(t *testing.T) {
 		if _, err := x.Search(ctx, q); !errors.Is(err, context.Canceled) || asked > 5*blockRecords {
 			t.Errorf("Search = %v after %d lines, want %v after 3 blocks", err, asked, context.Canceled)
 		}
+	}
+}
+
+// In the order of time a piece may only give what comes before all that was not looked at yet, also where the times
+// of segments overlap.
+func TestPiecesByTimeAgreeWithScan(t *testing.T) {
+	dir, x := newManyBlocks(t, waves)
+	lines := readAll(t, dir)
+	r := rand.New(rand.NewPCG(73, 74))
+	for i := range 16 {
+		part := uint64(2 + r.IntN(300))
+		q := Query{ByTime: true, Ascending: i%2 == 0, Limit: 1 + r.IntN(100), Offset: r.IntN(len(lines)) >> r.IntN(14)}
+		q.Where = func(f *format.Fields) bool { return f.Seq*2654435761%part == 0 }
+		if r.IntN(2) == 0 {
+			q.Text = words[r.IntN(len(words))]
+		}
+		all := scan(q, lines)
+		want, more := page(all, q)
+		q.Budget = budgets[i/2%len(budgets)]
+		comparePieces(t, x, q, want, more, len(all))
 	}
 }

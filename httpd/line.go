@@ -11,8 +11,8 @@ import (
 //
 // A turn that lasts long is passed on while others wait, see pause. Then who has had little so far comes before who
 // has had much: a short search waits for a slice of a long one, not for its end. Of those alike the first that came
-// is first, so that of many long ones each ends as early as it can. Every fourth turn goes to who waits the longest:
-// nobody waits for ever. With fifo set all turns go so.
+// is first, so that of many long ones each ends as early as it can. Every fourth turn goes to the one that came first,
+// whatever it has had: nobody waits for ever. With fifo set turns go in the order of waiting.
 type turns struct {
 	max, queue int
 	fifo       bool
@@ -28,10 +28,10 @@ type turns struct {
 }
 
 const (
-	turnSlice   = 10 * time.Millisecond // a turn lasts so long when others wait
-	turnShort   = 2 * turnSlice         // up to here a search is short
-	turnMiddle  = 20 * turnSlice        // and up to here it is not long
-	turnInOrder = 4                     // one turn of so many goes to who waits the longest
+	turnSlice   = 4 * time.Millisecond // a turn lasts so long when others wait
+	turnShort   = 5 * turnSlice        // up to here a search is short
+	turnMiddle  = 50 * turnSlice       // and up to here it is not long
+	turnInOrder = 4                    // one turn of so many goes to who came first
 )
 
 // turn is one request's. nil is that of a request that needs none.
@@ -87,7 +87,12 @@ func (t *turns) leave(one *turn) {
 func (t *turns) pass() {
 	for t.running < t.max && len(t.line) > 0 {
 		one := t.line[0]
-		if t.given++; !t.fifo && t.given%turnInOrder != 0 {
+		t.given++
+		switch {
+		case t.fifo:
+		case t.given%turnInOrder == 0:
+			one = slices.MinFunc(t.line, func(a, b *turn) int { return a.came - b.came })
+		default:
 			one = slices.MinFunc(t.line, compareTurns)
 		}
 		t.leave(one)

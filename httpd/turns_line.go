@@ -32,6 +32,7 @@ const (
 	turnShort   = 5 * turnSlice        // up to here a search is short
 	turnMiddle  = 50 * turnSlice       // and up to here it is not long
 	turnInOrder = 4                    // one turn of so many goes to who came first
+	turnsBegun  = 32                   // so many may wait that have begun: each has the lines of a block in memory
 )
 
 // turn is one request's. nil is that of a request that needs none.
@@ -86,20 +87,32 @@ func (t *turns) leave(one *turn) {
 // pass gives free turns to who is next. mu is held.
 func (t *turns) pass() {
 	for t.running < t.max && len(t.line) > 0 {
-		one := t.line[0]
 		t.given++
-		switch {
-		case t.fifo:
-		case t.given%turnInOrder == 0:
-			one = slices.MinFunc(t.line, func(a, b *turn) int { return a.came - b.came })
-		default:
-			one = slices.MinFunc(t.line, compareTurns)
-		}
+		one := t.next()
 		t.leave(one)
 		t.running++
 		one.have, one.fresh, one.since = true, false, time.Now()
 		one.ready <- struct{}{}
 	}
+}
+
+// next is who in line gets the next turn. mu is held.
+func (t *turns) next() *turn {
+	if t.fifo {
+		return t.line[0]
+	}
+	full := len(t.line)-t.fresh >= turnsBegun
+	return slices.MinFunc(t.line, func(a, b *turn) int {
+		switch {
+		case full && a.fresh != b.fresh && a.fresh:
+			return 1
+		case full && a.fresh != b.fresh:
+			return -1
+		case t.given%turnInOrder == 0:
+			return a.came - b.came
+		}
+		return compareTurns(a, b)
+	})
 }
 
 // compareTurns orders those who wait.

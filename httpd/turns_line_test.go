@@ -66,6 +66,26 @@ func TestAShortSearchWaitsForASliceOnly(t *testing.T) {
 	})
 }
 
+// However many come, few have begun and wait with a block in memory.
+func TestFewSearchesAreBegunAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := newTurns(1, 200, time.Hour, "busy")
+		for range 100 {
+			go busyFor(t, all, 50*time.Millisecond)
+		}
+		most := 0
+		for range 6000 {
+			time.Sleep(time.Millisecond)
+			all.mu.Lock()
+			most = max(most, len(all.line)-all.fresh)
+			all.mu.Unlock()
+		}
+		if most > turnsBegun || most < turnsBegun-1 || all.taken() > 0 {
+			t.Errorf("at most %d had begun and waited, %d were not ready after 6s, want about %d and 0", most, len(all.line), turnsBegun)
+		}
+	})
+}
+
 // Short searches without an end do not keep a long one from its own.
 func TestALongSearchEndsBesideShortOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -24,7 +24,7 @@ type Counted struct {
 // CountSome is [Index.Count] within q.Budget. The counts of a query, of its Rest, and so on, add up to what Count
 // says.
 func (x *Index) CountSome(ctx context.Context, q Query) (Counted, error) {
-	r, err := x.count1(ctx, q, newPurse(q.Budget))
+	r, err := x.counting(ctx, q, newPurse(q.Budget))
 	out := Counted{Count: r.matches}
 	if err == nil && r.spent {
 		out.Seq, out.Time, out.Rest = r.at.Seq, time.Unix(0, r.at.Time).UTC(), r.rest(q)
@@ -128,5 +128,20 @@ func (q *Query) cut(n int) {
 	if q.Limit > 0 {
 		q.Limit -= n
 		q.full = q.Limit == 0
+	}
+}
+
+// border is the seq at the end of v that a run comes to last. v is not the segment that a run ends with.
+func (v *view) border(ascending bool) uint64 {
+	if ascending {
+		return v.below - 1
+	}
+	return v.after + 1
+}
+
+// leave notes the time of the end of a segment that the run comes to last.
+func (r *run) leave(c *columns) {
+	if r.at.Time = c.minTime; r.q.Ascending {
+		r.at.Time = c.maxTime
 	}
 }

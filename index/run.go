@@ -97,14 +97,6 @@ func (r *run) walk(snap *snapshot, emit emitter) error {
 	return nil
 }
 
-// border is the seq at the end of v that a run comes to last. v is not the segment that a run ends with.
-func (v *view) border(ascending bool) uint64 {
-	if ascending {
-		return v.below - 1
-	}
-	return v.after + 1
-}
-
 // passes tells whether v holds no seq that q wants.
 func (q *Query) passes(v *view) bool {
 	return v.below != 0 && q.After >= v.below-1 || q.Before != 0 && q.Before <= v.after+1
@@ -223,13 +215,6 @@ func (p *plan) last(b int, ascending bool) int {
 		return min((b+1)*blockRecords, p.to) - 1
 	}
 	return max(b*blockRecords, p.from)
-}
-
-// leave notes the time of the end of a segment that the run comes to last.
-func (r *run) leave(c *columns) {
-	if r.at.Time = c.minTime; r.q.Ascending {
-		r.at.Time = c.maxTime
-	}
 }
 
 // block answers from one block.

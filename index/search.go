@@ -91,12 +91,12 @@ func (x *Index) Each(ctx context.Context, q Query) iter.Seq2[*format.Fields, err
 
 // Count returns how many records match, whatever Offset, Limit and Budget are.
 func (x *Index) Count(ctx context.Context, q Query) (int, error) {
-	r, err := x.count1(ctx, q, nil)
+	r, err := x.counting(ctx, q, nil)
 	return r.matches, err
 }
 
-// count1 is the run that counted.
-func (x *Index) count1(ctx context.Context, q Query, p *purse) (*run, error) {
+// counting is a run that has counted, within p.
+func (x *Index) counting(ctx context.Context, q Query, p *purse) (*run, error) {
 	x.count.searches.Add(1)
 	q.Offset, q.Limit, q.full = 0, 0, false
 	r := x.newRun(ctx, q)

@@ -238,7 +238,8 @@ func TestHeavyQuestionsHoldUpNobody(t *testing.T) {
 	}
 }
 
-// BenchmarkMixed is the same with SHIPLOG_BENCH_RECORDS (100,000) records and more time. Look at the ratios.
+// BenchmarkMixed is the same with SHIPLOG_BENCH_RECORDS (100,000) records and more time: go test -run - -bench Mixed
+// -benchtime 1x ./httpd. Look at the ratios: clients and server share the processors.
 func BenchmarkMixed(b *testing.B) {
 	n, err := strconv.Atoi(os.Getenv("SHIPLOG_BENCH_RECORDS"))
 	if err != nil {

@@ -34,6 +34,7 @@ var mistakes = []struct {
 	{"a type", "data: !!binary L3Nydg==\n", []string{"1: data: want a value; what begins with ! is not known here, quote it if it is meant"}},
 	{"a duration without a unit", "sync-interval: 5\n", []string{`1: sync-interval: "5" is no duration; write it like 500ms, 90s or 1h30m`}},
 	{"a duration of nothing", "sync-interval: 0s\n", []string{"1: sync-interval: must be longer than 0"}},
+	{"no time for answers", "answer-timeout: 0s\n", []string{"1: answer-timeout: must be longer than 0 and at most 1h0m0s"}},
 	{"a delay of days", "export-retry-delay: 48h\n", []string{"1: export-retry-delay: export retry delay 48h0m0s must be between 0 and 24h"}},
 	{"a word for a number", "container-metrics: many\n", []string{`1: container-metrics: "many" is no whole number`}},
 	{"a number that is too large", "container-metrics: 1000000\n", []string{"1: container-metrics: must be from 0 to "}},

@@ -56,6 +56,7 @@ type daemon struct {
 	brief      bool              // accounts that are made last as long as this process
 	demo       *demoWorld        // answers for containers when there is no agent; nil: none
 	timings    *timings          // nil: nothing is written here
+	answerIn   time.Duration     // for finding an answer
 	names      int               // containers that metrics are about by name; 0: none
 	containers *containerMetrics // nil: none
 	pair       *keyPair          // of TLS; nil: plain http
@@ -78,6 +79,7 @@ func (d *daemon) flags(cmd *cobra.Command) {
 	flags.StringVar(&d.project, "default-project", "default", "`id` of the project of records that name none, as all of the engines'")
 	choiceFlag(flags, &d.rootForm, "qnap-root-event-format", "", "form of event messages under /api/v1", "v1", "v2")
 	flags.IntVar(&d.names, "container-metrics", 0, "metrics about up to this `number` of containers by name, the rest as other; default none")
+	flags.DurationVar(&d.answerIn, "answer-timeout", 30*time.Second, "a request whose answer is not found in this `time` gets a 503")
 	d.exports.add(cmd)
 	flags.StringVar(&d.adminPassword, "admin-password-file", "", "read the password of the first account, admin, from the first line of this `file`; default the credential admin-password, else one is made up and printed once")
 	d.logs.add(cmd)

@@ -33,6 +33,8 @@ func (d *daemon) server() (*httpd.Server, error) {
 		Version:    version,
 		Revision:   revision,
 		Logger:     d.log,
+
+		AnswerTimeout: d.answerIn,
 	}
 	if d.pair != nil {
 		o.Certificate = d.pair.certificate

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -58,6 +59,9 @@ func located(f *pflag.Flag, err error) error {
 	return problem{origin[0], line, f.Name, err.Error()}
 }
 
+// maxAnswerIn is as long as a client may be kept waiting. A processor is busy for it meanwhile.
+const maxAnswerIn = time.Hour
+
 // mistakes looks at the values that flags were given. It opens nothing.
 func (d *daemon) mistakes() []flagError {
 	all := append(d.exports.check(), d.tls.check()...)
@@ -71,6 +75,9 @@ func (d *daemon) mistakes() []flagError {
 	wrong("host", httpd.Settings{Hosts: d.hosts}.Check())
 	if d.names < 0 || d.names > maxContainerMetrics {
 		wrong("container-metrics", fmt.Errorf("must be from 0 to %d", maxContainerMetrics))
+	}
+	if d.answerIn <= 0 || d.answerIn > maxAnswerIn {
+		wrong("answer-timeout", fmt.Errorf("must be longer than 0 and at most %v", maxAnswerIn))
 	}
 	if d.capture.syncEvery <= 0 {
 		wrong("sync-interval", errors.New("must be longer than 0"))

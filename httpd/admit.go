@@ -46,5 +46,7 @@ func (s *Server) admit(r *http.Request, rt *route) (done func(), err error) {
 
 // newLarge are the turns of requests with large bodies.
 func newLarge(patience time.Duration) *turns {
-	return newTurns(largeBodies, largeQueue, patience, "Too many large requests at the moment")
+	t := newTurns(largeBodies, largeQueue, patience, "Too many large requests at the moment")
+	t.fifo = true
+	return t
 }

@@ -16,7 +16,7 @@ func TestLargeBodiesAreFewAtATime(t *testing.T) {
 	for range largeBodies {
 		b.knock(head + "X-Auth-Token: tok-admin\r\n\r\n{")
 	}
-	until(t, "the large bodies are let in", patience, func() bool { return len(b.server.large.slots) == largeBodies })
+	until(t, "the large bodies are let in", patience, func() bool { return b.server.large.taken() == largeBodies })
 	if got := statusLine(t, b.knock(head+"X-Auth-Token: tok-admin\r\n\r\n{")); got != "HTTP/1.1 503 Service Unavailable" {
 		t.Errorf("one large body more = %q, want 503", got)
 	}

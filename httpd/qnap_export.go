@@ -23,6 +23,7 @@ func (q qnap) export(w http.ResponseWriter, r *request, _ caller) error {
 			return err
 		}
 		defer mine.end()
+		query.Pause = mine.pause
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/csv; charset=utf-8")

@@ -20,7 +20,8 @@ type quayList struct {
 	NextPage  string    `json:"next_page,omitempty"` // absent on the last page
 }
 
-// list answers GET logs: a page of records, the newest first.
+// list answers GET logs: a page of records, the newest first. What takes too long to find is left to the next page:
+// a page may have fewer records than others, or none, as long as it names another one.
 func (q quay) list(family string) handlerFunc {
 	return func(w http.ResponseWriter, r *request) error {
 		scope, caller, err := q.admit(r, family)
@@ -34,6 +35,7 @@ func (q quay) list(family string) handlerFunc {
 		span := ask.span()
 		query := q.query(scope, span, ask.Performer)
 		query.ByTime, query.Past, query.Limit = true, ask.place(), quayPageSize
+		query.Budget.Time = q.s.limits.page
 		page, err := q.s.search(r.Context(), query)
 		if err != nil {
 			return fmt.Errorf("list logs: %w", err)
@@ -43,14 +45,25 @@ func (q quay) list(family string) handlerFunc {
 		for i := range page.Hits {
 			out.Logs = append(out.Logs, q.render(&page.Hits[i].Fields))
 		}
-		if page.More {
-			last := page.Hits[len(page.Hits)-1]
+		if last, more := quayLast(&page); more {
 			ask.Time, ask.Seq = last.Time, last.Seq
 			out.NextPage = q.sealPage(ask, scope, caller.User)
 		}
 		q.s.degraded(w, page.Damaged)
 		return writeCompact(w, http.StatusOK, out)
 	}
+}
+
+// quayLast is the place behind which the next page begins, if there is one.
+func quayLast(page *index.Page) (last index.Place, more bool) {
+	if page.Rest != nil {
+		return page.Rest.Past, true
+	}
+	if page.More {
+		f := &page.Hits[len(page.Hits)-1]
+		last = index.Place{Time: f.Time, Seq: f.Seq}
+	}
+	return last, page.More
 }
 
 // question reads what a list is asked for, from a page token if there is one.

@@ -51,6 +51,10 @@ type Options struct {
 	// Certificate gives the certificate of a connection: listeners speak TLS then, 1.2 or later. nil: plain http.
 	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
+	// AnswerTimeout is for finding an answer, of all but exports and waits. Who could not be answered whole until then
+	// gets a 503, never a part of an answer that does not say that it is one. Default 30 s.
+	AnswerTimeout time.Duration
+
 	Settings // what the server begins with; Server.Apply changes them
 
 	Collectors        []prometheus.Collector // more metrics
@@ -68,7 +72,8 @@ const maxInspects = 16
 // limits are what one client can take of the server.
 type limits struct {
 	readHeader, read, idle time.Duration
-	answer                 time.Duration // for finding an answer
+	answer                 time.Duration // for finding an answer; 0: Options.AnswerTimeout
+	page                   time.Duration // for finding a page where one may be short; 0: half of answer, at most 15 s
 	write                  time.Duration // for sending one, or one chunk of a streamed one
 	delay                  time.Duration // before the first answer to a wrong password that is held back
 	shutdown               time.Duration // for requests in flight when the server ends
@@ -87,6 +92,7 @@ func (l limits) withDefaults() limits {
 		delay:    250 * time.Millisecond,
 		shutdown: 8 * time.Second, connections: 512, body: 1 << 20, query: 16 << 10, waiters: 256, belt: 5 * time.Second}
 	l.readHeader, l.read, l.idle = orDefault(l.readHeader, d.readHeader), orDefault(l.read, d.read), orDefault(l.idle, d.idle)
+	l.page = orDefault(l.page, min(orDefault(l.answer, d.answer), d.answer)/2)
 	l.answer, l.delay = orDefault(l.answer, d.answer), orDefault(l.delay, d.delay)
 	l.write, l.shutdown, l.belt = orDefault(l.write, d.write), orDefault(l.shutdown, d.shutdown), orDefault(l.belt, d.belt)
 	l.connections, l.waiters = orDefault(l.connections, d.connections), orDefault(l.waiters, d.waiters)
@@ -145,6 +151,7 @@ func New(o Options) (*Server, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.limits.answer = orDefault(o.limits.answer, o.AnswerTimeout)
 	hostname, _ := os.Hostname() // without one, only addresses and configured names are let in
 	s := &Server{opts: o, limits: o.limits.withDefaults(), hostname: hostname,
 		sessions: newSessions(o.Now), limiter: newLimiter(o.Now, o.limits.withDefaults().delay), guesses: newGuesses(o.Now), auth: newAuthLog(&o), inspects: make(chan struct{}, maxInspects), serving: serving{begun: make(chan struct{})}}
@@ -154,6 +161,7 @@ func New(o Options) (*Server, error) {
 	s.searching = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many searches at the moment")
 	s.looking = newTurns(cheapSlots, s.limits.connections, s.limits.turn, "Too many searches at the moment")
 	s.exporting = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many exports at the moment")
+	s.exporting.fifo = true
 	s.large = newLarge(s.limits.turn)
 	s.room = newRoom(answerRoom, answerWait)
 	s.streams = make(chan struct{}, s.limits.connections)

@@ -9,77 +9,31 @@ import (
 	"shiplog/index"
 )
 
-// turns let a few requests at a time do what is heavy, in the order in which they came. What is cheap has turns of
-// its own, so many that it never waits for what is heavy: they only bound how many hold a piece of the log at once.
-type turns struct {
-	slots    chan struct{} // one token per request that has its turn
-	queue    chan struct{} // one token per request that waits for its first turn
-	patience time.Duration // for the first turn
-	busy     string        // what is said to who comes when the queue is full, or waited too long
-}
-
-func newTurns(n, queue int, patience time.Duration, busy string) *turns {
-	return &turns{slots: make(chan struct{}, n), queue: make(chan struct{}, queue), patience: patience, busy: busy}
-}
-
 // searchSlots leaves one processor to what is cheap, when there are two.
 func searchSlots() int { return max(1, min(4, runtime.GOMAXPROCS(0)-1)) }
 
 // take waits for a turn. The error is a 503 when too many wait, or when it takes too long.
 func (t *turns) take(ctx context.Context) (*turn, error) {
-	select {
-	case t.slots <- struct{}{}:
-		return &turn{t, true}, nil
-	default:
-	}
-	select {
-	case t.queue <- struct{}{}:
-	default:
+	one := t.join()
+	if one == nil {
 		return nil, t.refusal()
 	}
-	defer func() { <-t.queue }()
 	patience := time.NewTimer(t.patience)
 	defer patience.Stop()
-	select {
-	case t.slots <- struct{}{}:
-		return &turn{t, true}, nil
-	case <-patience.C:
-		return nil, t.refusal()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	why := func() error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return t.refusal()
 	}
+	if err := one.await(ctx.Done(), patience.C, why); err != nil {
+		return nil, err
+	}
+	return one, nil
 }
 
 func (t *turns) refusal() error {
 	return failf(http.StatusServiceUnavailable, "%s", t.busy).retryAfter(t.patience)
-}
-
-// turn is one request's. nil is that of a request that needs none.
-type turn struct {
-	of   *turns
-	have bool
-}
-
-// end gives the turn back.
-func (t *turn) end() {
-	if t != nil && t.have {
-		t.have = false
-		<-t.of.slots
-	}
-}
-
-// again takes the turn once more after end. It waits as long as ctx lasts: what was begun is not refused.
-func (t *turn) again(ctx context.Context) error {
-	if t == nil || t.have {
-		return nil
-	}
-	select {
-	case t.of.slots <- struct{}{}:
-		t.have = true
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // heavy tells whether lines may have to be read to answer q, many of them perhaps. All else the columns of the
@@ -88,18 +42,23 @@ func heavy(q *index.Query) bool {
 	return q.Text != "" || q.Where != nil || q.Object != nil || q.ObjID != "" || q.ObjName != "" || q.Image != ""
 }
 
-// cheapSlots are more than can wait for the room of answers.
+// cheapSlots are more than can wait for the room of answers. What is cheap has turns of its own, so many that it never
+// waits for what is heavy: they only bound how many hold a piece of the log at once.
 const cheapSlots = 2 * answerQueue
 
-// turn waits for the turn that q needs.
+// turn waits for the turn that q needs, and makes a heavy one pass it on when it takes long.
 func (s *Server) turn(ctx context.Context, q *index.Query) (*turn, error) {
-	switch {
-	case q.None:
+	if q.None {
 		return nil, nil
-	case heavy(q):
-		return s.searching.take(ctx)
 	}
-	return s.looking.take(ctx)
+	if !heavy(q) {
+		return s.looking.take(ctx)
+	}
+	t, err := s.searching.take(ctx)
+	if err == nil {
+		q.Pause = t.pause
+	}
+	return t, err
 }
 
 // search is Index.Search in its turn.

@@ -60,11 +60,13 @@ func TestHeavySearchesWaitAndCheapOnesDoNot(t *testing.T) {
 			t.Errorf("GET %s beside a heavy search = %d %s, want 200", target, got.status, got.body)
 		}
 	}
-	b.server.searching.queue <- struct{}{} // somebody waits already
+	waits := b.server.searching.join() // somebody waits already
 	if got := b.do("GET", heavyRequests["aos"], "", header...); got.status != 503 {
 		t.Errorf("beside a full queue = %d, want 503", got.status)
 	}
-	<-b.server.searching.queue
+	if err := waits.await(nil, time.After(0), func() error { return context.Canceled }); err == nil {
+		t.Error("a turn came while the only one was held")
+	}
 	held.end()
 	exporting.end()
 	for name, target := range heavyRequests {
@@ -178,8 +180,8 @@ func TestTurnsAreTakenInOrder(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if most > 2 || done != 150 || len(all.slots) != 0 || len(all.queue) != 0 {
-		t.Errorf("%d at one time, %d pieces, %d slots and %d places taken at the end, want 2, 150, 0, 0", most, done, len(all.slots), len(all.queue))
+	if most > 2 || done != 150 || all.taken() != 0 || len(all.line) != 0 || all.fresh != 0 {
+		t.Errorf("%d at one time, %d pieces, %d turns taken and %d in line at the end, %d of them fresh; want 2, 150, 0, 0, 0", most, done, all.taken(), len(all.line), all.fresh)
 	}
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -195,4 +197,11 @@ func TestTurnsAreTakenInOrder(t *testing.T) {
 	if err := none.again(gone); err != nil {
 		t.Errorf("again of no turn = %v, want nil", err)
 	}
+}
+
+// taken is how many have a turn.
+func (t *turns) taken() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.running
 }

@@ -265,6 +265,9 @@ func (s *bleveIndex) answer(ctx context.Context, g *gate, blocks int, n *need, m
 func (s *bleveIndex) narrow(ctx context.Context, field string, terms [][]byte, g *gate, set blockSet) error {
 	with := make(blockSet, len(set))
 	for _, t := range terms {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := s.mark(ctx, field, t, g.docs, with); err != nil {
 			return err
 		}

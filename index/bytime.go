@@ -25,16 +25,17 @@ const pageTries = 3
 // decide, and only then are its lines read.
 func (x *Index) searchByTime(ctx context.Context, q Query) (Page, error) {
 	var page Page
-	if q.Limit <= 0 {
+	if q.Limit <= 0 && !q.full {
 		return page, errNoLimit
 	}
 	x.count.searches.Add(1)
 	for range pageTries {
-		places, damaged, err := x.places(ctx, q)
+		found, err := x.places(ctx, q, newPurse(q.Budget))
 		if err != nil {
 			return page, err
 		}
-		page.Damaged, page.More = damaged, len(places) > q.Limit
+		places := found.places
+		page.Damaged, page.More, page.Rest = found.damaged, len(places) > q.Limit, found.rest
 		places = places[:min(len(places), q.Limit)]
 		page.Hits, err = x.fetch(ctx, q, places)
 		if err != nil || len(page.Hits) == len(places) {
@@ -59,11 +60,12 @@ func (x *Index) eachByTime(ctx context.Context, q Query) iter.Seq2[*format.Field
 			if !all {
 				q.Limit = min(left, q.Limit)
 			}
-			places, _, err := x.places(ctx, q)
+			found, err := x.places(ctx, q, nil)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
+			places := found.places
 			more := len(places) > q.Limit
 			given, whole, ok := x.eachPlace(ctx, q, places[:min(len(places), q.Limit)], yield)
 			if !ok {
@@ -111,44 +113,26 @@ func (x *Index) eachPlace(ctx context.Context, q Query, places []Place, yield fu
 	return given, true, true
 }
 
-// places finds the places of a page and of one record more, if there is one.
-func (x *Index) places(ctx context.Context, q Query) (places []Place, damaged int, err error) {
+// places finds the places of a page and of one record more, if there is one. A log whose records lie in files that
+// they do not belong to is read to its end whatever the budget is.
+func (x *Index) places(ctx context.Context, q Query, purse *purse) (f found, err error) {
 	snap, err := x.look()
 	if err != nil {
-		return nil, 0, err
+		return f, err
 	}
 	offset := min(max(q.Offset, 0), math.MaxInt/4)
 	q.Limit = min(q.Limit, math.MaxInt/4)
 	whole := q
-	whole.Offset, whole.Limit = 0, 0
+	whole.Offset, whole.Limit, whole.full = 0, 0, false
 	if !x.strays.Load() {
-		places, damaged, err = x.placesOf(ctx, snap, whole, offset, q.Limit)
+		f, err = x.placesOf(ctx, snap, whole, offset, q.Limit, purse)
 	}
 	if x.strays.Load() && (err == nil || errors.Is(err, errStray)) {
-		places, damaged, err = x.placesOfLog(ctx, whole, offset+q.Limit+1)
-		places = places[min(offset, len(places)):]
+		f = found{}
+		f.places, f.damaged, err = x.placesOfLog(ctx, whole, offset+q.Limit+1)
+		f.places = f.places[min(offset, len(f.places)):]
 	}
-	return places, damaged, err
-}
-
-// placesOf does so segment by segment.
-func (x *Index) placesOf(ctx context.Context, snap *snapshot, q Query, offset, limit int) ([]Place, int, error) {
-	parts, err := x.parts(ctx, snap, &q)
-	if err != nil {
-		return nil, 0, err
-	}
-	if offset > 0 && offset+limit > x.held {
-		past, ok, err := x.placeAt(ctx, q, parts, offset-1)
-		if err != nil || !ok {
-			return nil, 0, err
-		}
-		q.Past, offset = past, 0
-	}
-	r := x.newRun(ctx, q)
-	best := newBest(q.Ascending, offset+limit+1)
-	damaged, err := r.seeParts(parts, &best.sight)
-	places := best.sorted()
-	return places[min(offset, len(places)):], damaged, err
+	return f, err
 }
 
 // placesOfLog does so by reading the log, whose records lie in files that they do not belong to. All places up

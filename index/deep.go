@@ -34,7 +34,7 @@ func (c *columns) span() span {
 
 // spanOf returns the span of v, looking at the segment only when that is not known yet; an empty one when
 // nothing of it can match q.
-func (x *Index) spanOf(v *view, q *Query) (span, error) {
+func (x *Index) spanOf(ctx context.Context, v *view, q *Query) (span, error) {
 	if v.cols != nil {
 		return v.cols.span(), nil
 	}
@@ -53,7 +53,7 @@ func (x *Index) spanOf(v *view, q *Query) (span, error) {
 	}
 	var t *table
 	if err == nil {
-		t, err = x.open(v)
+		t, err = x.open(ctx, v)
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return span{true, 0, -1}, nil // pruned since
@@ -84,7 +84,7 @@ func (x *Index) parts(ctx context.Context, snap *snapshot, q *Query) ([]part, er
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		s, err := x.spanOf(v, q)
+		s, err := x.spanOf(ctx, v, q)
 		if err != nil {
 			return nil, err
 		}

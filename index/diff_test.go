@@ -253,6 +253,8 @@ func compare(t *testing.T, x *Index, q Query, lines []format.Fields) {
 		compareEach(t, x, q, want)
 	case 2:
 		compareGroupsBy(t, x, q, all, byFacets)
+	case 3:
+		comparePieces(t, x, limited, want, more, len(all))
 	}
 }
 

@@ -13,6 +13,10 @@
 // when somebody first asks for it. So every answer is exact, with or without an index on disk; the index only makes it
 // quick.
 //
+// A text that no index narrows is looked for in all lines. Such a search yields between blocks and asks Query.Pause
+// whether to go on; with a Query.Budget it ends when that is used up and says what is left to ask, so that the pieces
+// put together are the whole.
+//
 // The rule nobody may break: a search reads what was appended before it began, and an index file that does
 // not match its checksum or its segment is set aside and rebuilt, never believed.
 package index

@@ -33,12 +33,12 @@ func (v *view) rows(c *columns) (from, to int) {
 }
 
 // summary returns what is known of v, reading the segment only when that is not known yet.
-func (x *Index) summary(v *view) (summary, error) {
+func (x *Index) summary(ctx context.Context, v *view) (summary, error) {
 	s, ok := v.known()
 	if ok {
 		return s, nil
 	}
-	t, err := x.open(v)
+	t, err := x.open(ctx, v)
 	if err != nil {
 		return s, err
 	}
@@ -85,7 +85,7 @@ func (x *Index) edge(ctx context.Context, last bool) (seq, eseq uint64, err erro
 				return 0, 0, err
 			}
 		}
-		s, err := x.summary(v)
+		s, err := x.summary(ctx, v)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -112,7 +112,7 @@ func (x *Index) edge(ctx context.Context, last bool) (seq, eseq uint64, err erro
 }
 
 // lastSeq is the highest seq in snap; 0: there is none. It is nearly always in the newest segment.
-func (x *Index) lastSeq(snap *snapshot) (uint64, error) {
+func (x *Index) lastSeq(ctx context.Context, snap *snapshot) (uint64, error) {
 	if x.strays.Load() {
 		for ln, err := range x.log.Backward(0) {
 			if err == nil {
@@ -121,7 +121,7 @@ func (x *Index) lastSeq(snap *snapshot) (uint64, error) {
 		}
 	}
 	for i := range snap.views {
-		s, err := x.summary(&snap.views[len(snap.views)-1-i])
+		s, err := x.summary(ctx, &snap.views[len(snap.views)-1-i])
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}

@@ -35,6 +35,13 @@ func (r *run) rows(s *segment, p *plan, rows []int, emit emitter) (stop bool, er
 		if stop, err = r.rows(s, p, a, emit); stop || err != nil {
 			return stop, err
 		}
+		edge := a[0]
+		if r.q.Ascending {
+			edge = a[len(a)-1]
+		}
+		if stop, err = r.pause(p, edge); stop || err != nil {
+			return stop, err
+		}
 		return r.rows(s, p, b, emit)
 	}
 	if err := r.collect(s, p, rows, span); err != nil {
@@ -207,6 +214,7 @@ func (r *run) read(from int64, n int) error {
 	r.buf = slices.Grow(r.buf, n)[:at+n]
 	got, err := r.file.ReadAt(r.buf[at:], from)
 	r.buf = r.buf[:at+got]
+	r.spend(got)
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: the file ends at byte %d", errStale, from+int64(got))
 	}

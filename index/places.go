@@ -76,8 +76,9 @@ func (r *run) see(p *plan, b int, sel *selection) error {
 	return nil
 }
 
-// seeParts shows s the matches of all parts that reach into its times, in their order.
-func (r *run) seeParts(parts []part, s *sight) (damaged int, err error) {
+// seeParts shows s the matches of all parts that reach into its times, in their order. When the purse is empty
+// before that, and what was done is worth it, the frontier tells where nothing is missed yet; else it is noPlace.
+func (r *run) seeParts(parts []part, s *sight) (frontier Place, err error) {
 	r.sight, r.buf = s, r.x.takeBuffer()
 	defer func() { r.x.giveBuffer(r.buf) }()
 	for i := range parts {
@@ -85,16 +86,45 @@ func (r *run) seeParts(parts []part, s *sight) (damaged int, err error) {
 			continue
 		}
 		after, before := r.q.After, r.q.Before
-		_, err := r.visit(parts[i].view, func(f *format.Fields) bool {
-			s.see(placeOf(f))
-			return true
-		})
+		frontier, err := r.seePart(parts[i:])
 		r.q.After, r.q.Before = after, before
-		if err != nil {
-			return r.damaged, err
+		if err != nil || frontier != noPlace {
+			return frontier, err
 		}
 	}
-	return r.damaged, nil
+	return noPlace, nil
+}
+
+// seePart does so with the first of parts; the others are those that come after it.
+func (r *run) seePart(parts []part) (frontier Place, err error) {
+	emit := func(f *format.Fields) bool {
+		r.sight.see(placeOf(f))
+		return true
+	}
+	for whole := false; !whole; {
+		r.spent = false
+		if _, err := r.visit(parts[0].view, emit); err != nil {
+			return noPlace, err
+		}
+		whole, frontier = !r.spent, noPlace
+		if err := r.breathe(); err != nil {
+			return noPlace, err
+		}
+		if whole && !r.purse.empty() {
+			break
+		}
+		if !whole {
+			frontier = r.ahead
+		}
+		if next := parts[1:]; len(next) > 0 && next[0].lo <= frontier.Time {
+			frontier = Place{next[0].lo, 0}
+		}
+		if frontier == noPlace || r.worth(frontier) {
+			return frontier, nil
+		}
+		r.purse.fill() // it goes over the budget: else the next call would do nearly all of it again
+	}
+	return noPlace, nil
 }
 
 // best keeps the lowest places that it sees, the highest of them on top.

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -53,7 +54,13 @@ type Query struct {
 	ByTime bool
 	Past   Place
 
-	m *matcher // the query compiled; nil until a search made its own copy
+	Budget Budget // of one call of Search or CountSome; what is left then is in Page.Rest or Counted.Rest
+	// Pause, if any, is called again and again while a search goes on, between blocks, where nothing is held that
+	// another search waits for: it may wait. Its error ends the search.
+	Pause func(context.Context) error
+
+	full bool     // Limit is 0 because so many were found: all that is asked is whether there are more
+	m    *matcher // the query compiled; nil until a search made its own copy
 }
 
 // Place is where a record stands in the order of time.

@@ -29,6 +29,13 @@ type run struct {
 	left   int // matches still wanted; -1: all
 	given  int // matches given out
 
+	purse   *purse // nil: the run ends when it is done
+	fetched int    // bytes of lines read since breathe was last called
+	spent   bool   // the purse was empty before the run was done: q is what is left
+	at      Place  // where that was; before that only its time counts: of the end of the segment last visited
+	ahead   Place  // then, with a sight: no record that is left of that segment comes before it in the order of the page
+	tasks   []task // likewise: what was done
+
 	damaged int       // damaged lines in the segments visited
 	matches int       // counted, when nothing is emitted
 	group   *grouping // nil: only the number counts
@@ -80,6 +87,13 @@ func (r *run) walk(snap *snapshot, emit emitter) error {
 		if stop || err != nil {
 			return err
 		}
+		if err := r.breathe(); err != nil {
+			return err
+		}
+		if i+1 < len(views) && r.purse.empty() {
+			r.stopAt(Place{r.at.Time, v.border(r.q.Ascending)})
+			return nil
+		}
 	}
 	return nil
 }
@@ -129,7 +143,7 @@ func (r *run) segment(v *view, emit emitter) (stop bool, err error) {
 	if without, err := r.x.withoutActions(v, r.q.Actions); without || err != nil {
 		return false, err
 	}
-	t, err := r.x.open(v)
+	t, err := r.x.open(r.ctx, v)
 	if err != nil {
 		return false, err
 	}
@@ -146,6 +160,7 @@ func (r *run) table(v *view, t *table, emit emitter) (stop bool, err error) {
 	var p *plan
 	err = guard(func() error {
 		r.damaged += t.cols.damaged
+		r.leave(t.cols)
 		if from, to := v.rows(t.cols); from > 0 || to < t.cols.rows {
 			r.x.strays.Store(true)
 			return errStray
@@ -191,15 +206,23 @@ func (r *run) table(v *view, t *table, emit emitter) (stop bool, err error) {
 		if stop, err := r.block(v.seg, p, b, emit); stop || err != nil {
 			return stop, err
 		}
+		if stop, err := r.pause(p, p.last(b, r.q.Ascending)); stop || err != nil {
+			return stop, err
+		}
 	}
 	return false, nil
 }
 
+// last is the row of block b that a run comes to last.
+func (p *plan) last(b int, ascending bool) int {
+	if ascending {
+		return min((b+1)*blockRecords, p.to) - 1
+	}
+	return max(b*blockRecords, p.from)
+}
+
 // block answers from one block.
 func (r *run) block(s *segment, p *plan, b int, emit emitter) (stop bool, err error) {
-	if err := r.ctx.Err(); err != nil {
-		return true, err
-	}
 	var sel selection
 	some := false
 	err = guard(func() error { some = p.block(b, &sel); return nil })
@@ -243,14 +266,7 @@ func (r *run) done(p *plan, b int, emit emitter) error {
 		return nil
 	}
 	return guard(func() error {
-		if r.q.Ascending {
-			r.q.After = max(r.q.After, p.c.seq(min((b+1)*blockRecords, p.to)-1))
-		} else {
-			seq := p.c.seq(max(b*blockRecords, p.from))
-			if r.q.Before == 0 || seq < r.q.Before {
-				r.q.Before = seq
-			}
-		}
+		r.q.begin(p.c.seq(p.last(b, r.q.Ascending)))
 		return nil
 	})
 }

@@ -17,6 +17,11 @@ type Page struct {
 	Hits    []Hit
 	More    bool // further records match beyond Limit
 	Damaged int  // lines in the segments visited that are no record; they are never part of an answer
+
+	// Rest asks for what is left of the page when the Budget was used up before it was whole: its hits come behind
+	// these, and More, and its own Rest, are then said by its page. nil: the page is whole. Of a segment that was
+	// visited in part the damaged lines are counted again.
+	Rest *Query
 }
 
 // Search returns the records that match, in the order asked for. Every record that was acknowledged before
@@ -32,7 +37,8 @@ func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
 		return page, err
 	}
 	r := x.newRun(ctx, q)
-	if q.Limit > 0 {
+	r.purse = newPurse(q.Budget)
+	if q.Limit > 0 || q.full {
 		r.left = q.Limit + 1
 		page.Hits = make([]Hit, 0, min(q.Limit, 64))
 	}
@@ -40,7 +46,7 @@ func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
 	r.buf = x.takeBuffer()
 	var full error
 	err = r.answer(snap, func(f *format.Fields) bool {
-		if q.Limit > 0 && len(page.Hits) == q.Limit {
+		if (q.Limit > 0 || q.full) && len(page.Hits) == q.Limit {
 			page.More = true
 			return false
 		}
@@ -52,7 +58,11 @@ func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
 	}, func() { page.Hits = page.Hits[:0] })
 	x.giveBuffer(r.buf)
 	page.Damaged = r.damaged
-	return page, cmp.Or(err, full)
+	if err = cmp.Or(err, full); err == nil && r.spent {
+		page.Rest = r.rest(q)
+		page.Rest.cut(len(page.Hits))
+	}
+	return page, err
 }
 
 // keep asks whether f may be kept.
@@ -92,19 +102,25 @@ func (x *Index) Each(ctx context.Context, q Query) iter.Seq2[*format.Fields, err
 	}
 }
 
-// Count returns how many records match, whatever Offset and Limit are.
+// Count returns how many records match, whatever Offset, Limit and Budget are.
 func (x *Index) Count(ctx context.Context, q Query) (int, error) {
+	r, err := x.counting(ctx, q, nil)
+	return r.matches, err
+}
+
+// counting is a run that has counted, within p.
+func (x *Index) counting(ctx context.Context, q Query, p *purse) (*run, error) {
 	x.count.searches.Add(1)
+	q.Offset, q.Limit, q.full = 0, 0, false
+	r := x.newRun(ctx, q)
 	snap, err := x.look()
 	if err != nil {
-		return 0, err
+		return r, err
 	}
-	q.Offset, q.Limit = 0, 0
-	r := x.newRun(ctx, q)
-	r.buf = x.takeBuffer()
+	r.buf, r.purse = x.takeBuffer(), p
 	err = r.answer(snap, nil, func() {})
 	x.giveBuffer(r.buf)
-	return r.matches, err
+	return r, err
 }
 
 // takeBuffer and giveBuffer save clearing a buffer of some 100 KiB for each search. [Index.Each] does
@@ -187,14 +203,14 @@ func (t *table) release() {
 }
 
 // open gives the columns of v.
-func (x *Index) open(v *view) (*table, error) {
+func (x *Index) open(ctx context.Context, v *view) (*table, error) {
 	if v.cols != nil {
 		return &table{cols: v.cols}, nil
 	}
 	if d := x.diskOf(v.seg, v.id); d != nil {
 		return &table{cols: d.cols, disk: d}, nil
 	}
-	c, err := x.columns(v.seg)
+	c, err := x.columns(ctx, v.seg)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -59,8 +60,8 @@ type segment struct {
 
 // lines reads the segment on from byte from into b. It returns the number of damaged lines after the last
 // intact one: they are read again next time. row, if any, is called after each row. The error of a segment that was
-// removed meanwhile is os.ErrNotExist.
-func (s *segment) lines(log *format.Log, b *builder, from int64, row func(f *format.Fields)) (torn int, err error) {
+// removed meanwhile is os.ErrNotExist; that of ctx ends it between two blocks.
+func (s *segment) lines(ctx context.Context, log *format.Log, b *builder, from int64, row func(f *format.Fields)) (torn int, err error) {
 	var own format.Fields
 	seg := s.Segment
 	if fi, err := log.StatSegment(s.Name); err == nil {
@@ -91,6 +92,9 @@ func (s *segment) lines(log *format.Log, b *builder, from int64, row func(f *for
 		}
 		b.c.damaged += torn
 		torn = 0
+		if b.c.rows%blockRecords == 0 && ctx.Err() != nil {
+			return torn, ctx.Err()
+		}
 		if b.add(f, ln.Offset, ln.Offset+int64(len(ln.Bytes))+1) && row != nil {
 			row(f)
 		}
@@ -120,7 +124,7 @@ func (s *segment) readOn(log *format.Log) (changed bool, err error) {
 	if s.tail == nil || !s.id.sameFile(id) || id.size < s.tail.c.end {
 		s.tail = newBuilder(true)
 	}
-	s.torn, err = s.lines(log, s.tail, s.tail.c.end, nil)
+	s.torn, err = s.lines(context.Background(), log, s.tail, s.tail.c.end, nil)
 	if err != nil {
 		return false, err
 	}
@@ -129,15 +133,18 @@ func (s *segment) readOn(log *format.Log) (changed bool, err error) {
 }
 
 // columns returns the columns of a sealed segment, from memory or made now by reading it.
-func (x *Index) columns(s *segment) (*columns, error) {
+func (x *Index) columns(ctx context.Context, s *segment) (*columns, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := ctx.Err(); err != nil { // it ended while another one made them
+		return nil, err
+	}
 	if s.cols != nil {
 		x.cache.touch(s)
 		return s.cols, nil
 	}
 	b := newBuilder(!x.mayWrite()) // else Run is about to make something better
-	torn, err := s.lines(x.log, b, 0, nil)
+	torn, err := s.lines(ctx, x.log, b, 0, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ func (r *run) answer(snap *snapshot, emit emitter, again func()) error {
 		if again != nil {
 			again()
 			r.q, r.skip, r.left, r.given, r.matches, r.damaged = q, skip, left, 0, 0, 0
+			r.spent = false
 			r.group.restart()
 		}
 	}
@@ -51,9 +52,14 @@ func (r *run) try(snap *snapshot, emit emitter, anew func()) error {
 // readLog gives out all matches by reading the log line by line.
 func (r *run) readLog(emit emitter) error {
 	defer r.keepLines()
+	seen := Place{}
 	for ln, err := range r.logLines() {
-		if r.ctx.Err() != nil {
-			return r.ctx.Err()
+		if stop, err := r.pauseInLog(seen); stop || err != nil {
+			return err
+		}
+		if err == nil {
+			r.spend(len(ln.Bytes) + 1)
+			seen = placeOf(ln.Fields)
 		}
 		var damage *format.Damage
 		switch {
@@ -111,4 +117,22 @@ func (r *run) keepLines() {
 	if r.group != nil {
 		_ = r.group.keep()
 	}
+}
+
+// pauseBytes is how much of the log is read line by line between two pauses.
+const pauseBytes = 256 << 10
+
+// pauseInLog is pause for a run that reads the log line by line and is done with all up to seen.
+func (r *run) pauseInLog(seen Place) (stop bool, err error) {
+	if r.fetched < pauseBytes && !r.purse.empty() {
+		return false, r.ctx.Err()
+	}
+	if err := r.breathe(); err != nil {
+		return true, err
+	}
+	if seen.Seq != 0 && r.purse.empty() {
+		r.stopAt(seen)
+		return true, nil
+	}
+	return false, nil
 }

@@ -167,7 +167,7 @@ func (x *Index) Wait(ctx context.Context, after uint64) (last uint64, err error)
 		if err != nil {
 			return 0, err
 		}
-		last, err := x.lastSeq(snap)
+		last, err := x.lastSeq(ctx, snap)
 		if err != nil || last > after {
 			return last, err
 		}

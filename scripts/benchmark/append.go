@@ -51,6 +51,7 @@ func (b *bench) rush(clients int, each func() (appender, func(), error)) (took [
 // CPU time of who appends, so far; nil: not known.
 func (b *bench) appendRows(what, who string, used func() time.Duration, each func() (appender, func(), error)) error {
 	for _, clients := range clientCounts {
+		time.Sleep(300 * time.Millisecond) // those before have been seen to leave: there is room for 64
 		var before time.Duration
 		if used != nil {
 			before = used()
@@ -116,9 +117,7 @@ func dialSocket(path string) (appender, func(), error) {
 	}
 	in := bufio.NewReader(conn)
 	return func(i int) error {
-		line := fmt.Appendf(nil, `{"category":"container","action":"container.stop","level":"INFO","msg":"Stop container (docker, %012x, web-%d)",`+
-			`"actor":{"name":"admin","type":"user"},"obj":{"type":"container","id":"web-%d"}}`+"\n", i, i%1000, i%1000)
-		if _, err := conn.Write(line); err != nil {
+		if _, err := conn.Write(nativeLine(i)); err != nil {
 			return err
 		}
 		answer, err := in.ReadString('\n')
@@ -127,4 +126,10 @@ func dialSocket(path string) (appender, func(), error) {
 		}
 		return err
 	}, func() { conn.Close() }, nil
+}
+
+// nativeLine is a record as a program sends it.
+func nativeLine(i int) []byte {
+	return fmt.Appendf(nil, `{"category":"container","action":"container.stop","level":"INFO","msg":"Stop container (docker, %012x, web-%d)",`+
+		`"actor":{"name":"admin","type":"user"},"obj":{"type":"container","id":"web-%d"}}`+"\n", i, i%1000, i%1000)
 }

@@ -35,7 +35,7 @@ type bench struct {
 
 	report report
 	truth  *truth
-	floor  *floor
+	floor  *peer
 }
 
 func main() {

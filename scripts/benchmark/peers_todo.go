@@ -1,5 +1,4 @@
 package main
 
-func (b *bench) measureSQLite() error   { return nil }
 func (b *bench) measureVictoria() error { return nil }
 func (b *bench) measureJournald() error { return nil }

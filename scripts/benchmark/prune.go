@@ -33,7 +33,7 @@ func (b *bench) pruning() error {
 	}
 	gone := float64(before-left) / 1e9
 	c := &cell{Value: ms(took), Note: fmt.Sprintf("%.0f MB of %.0f MB went, %.0f ms of CPU in the server", gone*1e3, mb(before), ms(cpu(s.pid())-used))}
-	b.report.set("answers", "Q11 retention of half", "ms", shiplog, c).target("<= 2 s for a GB, and 0.5 s", func(f *figure) (bool, bool) {
+	b.report.set("answers", pruneName, "ms", shiplog, c).target("<= 2 s for a GB, and 0.5 s", func(f *figure) (bool, bool) {
 		return f.Cells[shiplog].Value <= 500+2000*gone, gone > 0
 	})
 	if _, err := calm(s.pid()); err != nil {

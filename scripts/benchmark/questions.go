@@ -72,4 +72,7 @@ const (
 	pageRows      = 20
 )
 
-const exportName = "Q9 export of all"
+const (
+	exportName = "Q9 export of all"
+	pruneName  = "Q11 retention of half"
+)

@@ -92,7 +92,7 @@ func (f *figure) row(peers []string) []string {
 		switch {
 		case c == nil:
 			cells = append(cells, "-")
-		case own == nil || own.Value == 0:
+		case own == nil || own.Value == 0 || who == bare && own.Floor > 0:
 			cells = append(cells, c.text(f.Unit))
 		default:
 			cells = append(cells, fmt.Sprintf("%s (%sx)", c.text(f.Unit), short(c.Value/own.Value)))

@@ -75,7 +75,7 @@ func (b *bench) grepScript(id string) (script string, rows func([]byte) ([]strin
 		return fmt.Sprintf(`%s | grep -F '"level":"ERROR"' | grep -m %d -E '"category":"(image|export)"'%s`, newest, pageRows, show), textLines
 	case userDay:
 		return fmt.Sprintf(`%s | grep -F '"time":"%s' | grep -m %d -F '"actor":{"name":"%s"'%s`, newest, t.day.Format(time.DateOnly), pageRows, askedUser, show), textLines
-	case rare:
+	case rare, word:
 		return find(t.rare), textLines
 	case inside:
 		return find(t.inside), textLines

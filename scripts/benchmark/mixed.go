@@ -86,7 +86,7 @@ func (b *bench) mixedClient(s *server, seed int, end time.Time, note func(string
 // trickle appends mixedRate records a second over the socket, as many as are due at a time, and tells how many
 // a second it were.
 func (b *bench) trickle(s *server, end time.Time) (float64, error) {
-	const writers = 8
+	const writers = 48 // each waits for its record to be on the disk
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var failed error

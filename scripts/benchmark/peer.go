@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 )
 
 // peer is a program that is asked over HTTP. It prints where on its first line, and ends with its standard input.
@@ -34,6 +35,14 @@ func startPeer(cmd *exec.Cmd) (*peer, error) {
 	}
 	p.url = strings.TrimSpace(line)
 	return p, nil
+}
+
+// end lets it write what it still has to.
+func (p *peer) end() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return p.cmd.Wait()
 }
 
 func (p *peer) pid() int { return p.cmd.Process.Pid }

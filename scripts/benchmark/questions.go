@@ -13,6 +13,7 @@ const (
 	errorsOf  = "errors"
 	userDay   = "userDay"
 	rare      = "rare"
+	word      = "word"
 	inside    = "inside"
 	common    = "common"
 	noLetters = "noLetters"
@@ -36,6 +37,7 @@ func (b *bench) questions() []question {
 		{id: errorsOf, name: "Q2 errors of two categories", floorTimes: 3},
 		{id: userDay, name: "Q3 a user in a day, 20", floorTimes: 3},
 		{id: rare, name: "Q4 rare 12-hex substring", overFloor: hit},
+		{id: word, name: "Q4 the same as a whole word", overFloor: hit},
 		{id: inside, name: "Q4 7 hex inside of it", overFloor: hit},
 		{id: phrase, name: "Q4 rare phrase of common parts"},
 		{id: common, name: "Q5 common substring"},

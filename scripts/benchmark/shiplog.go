@@ -167,7 +167,7 @@ func (b *bench) shiplogProbe(id string) (path string, rows func([]byte) ([]strin
 		return api + "/log?limit=20&level=ERROR&category=image,export", messages
 	case userDay:
 		return fmt.Sprintf("%s/log?limit=20&user=%s&start=%d&end=%d", api, askedUser, t.day.Unix(), t.day.Unix()+86399), messages
-	case rare:
+	case rare, word:
 		return text(t.rare), messages
 	case inside:
 		return text(t.inside), messages

@@ -112,7 +112,7 @@ func (b *bench) sqliteProbe(id string) (path string, rows func([]byte) ([]string
 	case userDay:
 		return statement(fields+"WHERE user = ? AND time BETWEEN CAST(? AS INTEGER) AND CAST(? AS INTEGER) ORDER BY time DESC, seq DESC LIMIT 20", askedUser,
 			fmt.Sprint(t.day.UnixNano()), fmt.Sprint(t.day.AddDate(0, 0, 1).UnixNano()-1)), firstOfRow
-	case rare:
+	case rare, word:
 		return text(t.rare)
 	case inside:
 		return text(t.inside)

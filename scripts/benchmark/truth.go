@@ -75,7 +75,7 @@ func (b *bench) readTruth() error {
 			return s.user == askedUser && !s.at.Before(t.day) && s.at.Before(t.day.AddDate(0, 0, 1))
 		}},
 	}
-	for id, needle := range map[string]string{rare: t.rare, inside: t.inside, noHex: t.noHex, common: commonNeedle,
+	for id, needle := range map[string]string{rare: t.rare, word: t.rare, inside: t.inside, noHex: t.noHex, common: commonNeedle,
 		noLetters: lettersNeedle, noGrams: gramsNeedle, phrase: phraseNeedle} {
 		pages = append(pages, &page{id: id, holds: func(s *seen) bool { return bytes.Contains(s.folded, []byte(needle)) }})
 	}

@@ -84,7 +84,7 @@ func (b *bench) appending() error {
 		return err
 	}
 	defer s.stop()
-	if _, err := calm(s.pid()); err != nil {
+	if _, err := b.calm(s.pid()); err != nil {
 		return err
 	}
 	used := func() time.Duration { return cpu(s.pid()) }

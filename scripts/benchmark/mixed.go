@@ -22,7 +22,7 @@ func (b *bench) mixed() error {
 		return err
 	}
 	defer s.stop()
-	if _, err := calm(s.pid()); err != nil {
+	if _, err := b.calm(s.pid()); err != nil {
 		return err
 	}
 	peak := watch(s.pid())

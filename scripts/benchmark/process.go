@@ -24,8 +24,15 @@ type server struct {
 
 func (s *server) pid() int { return s.cmd.Process.Pid }
 
-func (b *bench) binary() string { return filepath.Join(b.dir, "shiplog") }
-func (b *bench) data() string   { return filepath.Join(b.dir, "data") }
+// binary is the program: the one that SHIPLOG_BINARY names, or one that build makes.
+func (b *bench) binary() string {
+	if name := os.Getenv("SHIPLOG_BINARY"); name != "" {
+		return name
+	}
+	return filepath.Join(b.dir, "shiplog")
+}
+
+func (b *bench) data() string { return filepath.Join(b.dir, "data") }
 
 // start runs the program on data, with what else it is given, and waits for its first answer.
 func (b *bench) start(data string, more ...string) (*server, error) {
@@ -72,10 +79,11 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()
 }
 
-// calm waits until the process has used no CPU for two seconds, at most 20 minutes, and tells how long it took.
-func calm(pid int) (time.Duration, error) {
+// calm waits until the process has used no CPU for two seconds (less when -patience is less), at most 20 minutes, and
+// tells how long it took.
+func (b *bench) calm(pid int) (time.Duration, error) {
 	began, last, quiet := time.Now(), time.Duration(-time.Second), time.Now()
-	for time.Since(quiet) < 2*time.Second {
+	for time.Since(quiet) < min(2*time.Second, b.patient/2) {
 		if time.Since(began) > 20*time.Minute {
 			return 0, fmt.Errorf("process %d is still at work after 20 minutes", pid)
 		}
@@ -89,11 +97,13 @@ func calm(pid int) (time.Duration, error) {
 
 // build makes the program as it is released.
 func (b *bench) build() error {
-	say("builds shiplog")
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.binary(), ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if err := run(cmd); err != nil {
-		return err
+	if os.Getenv("SHIPLOG_BINARY") == "" {
+		say("builds shiplog")
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.binary(), ".")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if err := run(cmd); err != nil {
+			return err
+		}
 	}
 	info, err := os.Stat(b.binary())
 	if err != nil {

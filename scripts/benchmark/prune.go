@@ -14,7 +14,7 @@ func (b *bench) pruning() error {
 		return err
 	}
 	defer s.stop()
-	if _, err := calm(s.pid()); err != nil {
+	if _, err := b.calm(s.pid()); err != nil {
 		return err
 	}
 	log := filepath.Join(b.data(), "log")
@@ -36,7 +36,7 @@ func (b *bench) pruning() error {
 	b.report.set("answers", pruneName, "ms", shiplog, c).target("<= 2 s for a GB, and 0.5 s", func(f *figure) (bool, bool) {
 		return f.Cells[shiplog].Value <= 500+2000*gone, gone > 0
 	})
-	if _, err := calm(s.pid()); err != nil {
+	if _, err := b.calm(s.pid()); err != nil {
 		return err
 	}
 	_, _, err = get(s.client, s.url+api+"/log?limit=20")

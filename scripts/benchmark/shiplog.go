@@ -18,7 +18,7 @@ import (
 
 // measureShiplog is the whole life of the records in shiplog.
 func (b *bench) measureShiplog() error {
-	for _, f := range []func() error{b.build, b.load, b.columns, b.indexing, b.serve, b.coldStart, b.appending, b.following, b.mixed, b.pruning} {
+	for _, f := range []func() error{b.build, b.load, b.columns, b.indexing, b.serve, b.coldStart, b.appending, b.following, b.waiting, b.mixed, b.pruning} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -93,7 +93,7 @@ func (b *bench) indexing() error {
 	}
 	defer s.stop()
 	peak := watch(s.pid())
-	took, err := calm(s.pid())
+	took, err := b.calm(s.pid())
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (b *bench) serve() error {
 	}
 	defer s.stop()
 	peak := watch(s.pid())
-	if _, err := calm(s.pid()); err != nil {
+	if _, err := b.calm(s.pid()); err != nil {
 		return err
 	}
 	b.report.set("memory", "start to first answer", "ms", shiplog, &cell{Value: ms(s.first)}).atMost(100)
@@ -232,19 +232,6 @@ func aggregated(body []byte) ([]string, error) {
 	}
 	slices.Sort(all)
 	return all, nil
-}
-
-// csv takes the whole log as CSV.
-func (b *bench) csv(s *server) error {
-	before := cpu(s.pid())
-	n, took, err := drain(s.client, s.url+api+"/log/export")
-	if err != nil {
-		return err
-	}
-	used := cpu(s.pid()) - before
-	b.report.set("answers", exportName, "records/s", shiplog, &cell{Value: float64(b.n) / took.Seconds()})
-	b.report.set("answers", "Q9 CSV for each second of CPU", "MB", shiplog, &cell{Value: mb(n) / max(used.Seconds(), 0.01)}).atLeast(100)
-	return nil
 }
 
 // idle measures what is used and written when nothing happens.

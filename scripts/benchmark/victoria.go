@@ -96,7 +96,7 @@ func (b *bench) loadVictoria(v *peer) error {
 	if _, _, err := get(client, v.url+"/internal/force_flush"); err != nil {
 		return err
 	}
-	if _, err := calm(v.pid()); err != nil {
+	if _, err := b.calm(v.pid()); err != nil {
 		return err
 	}
 	b.report.set("writing", "whole cost, CPU per million", "s", victoria, &cell{Value: b.perMillion(cpu(v.pid()))})
@@ -134,7 +134,7 @@ func inChunks(name string, size int, each func([]byte) error) error {
 }
 
 func (b *bench) askVictoria(v *peer) error {
-	if _, err := calm(v.pid()); err != nil {
+	if _, err := b.calm(v.pid()); err != nil {
 		return err
 	}
 	peak := watch(v.pid())

@@ -94,8 +94,8 @@ func (b *bench) grepScript(id string) (script string, rows func([]byte) ([]strin
 	case count:
 		return fmt.Sprintf(`cat *.jsonl | grep -F '"category":"container"' | grep -c -F '"actor":{"name":"%s"'`, countedUser), textLines
 	case perDay:
-		return fmt.Sprintf(`cat *.jsonl | grep -F '"actor":{"name":"%s"' | grep -v '"time":"2026-10-31' | `+
-			`sed -E 's/.*"time":"([^T]*)T.*"action":"([^"]*)".*/\1 \2/' | sort | uniq -c | awk '{print $2, $3, $1}'`, countedUser), sortedLines
+		return fmt.Sprintf(`cat *.jsonl | grep -F '"actor":{"name":"%s"' | grep -v '"time":"2026-10-31' | awk -F '"' '{ n[substr($12, 1, 10) " " $32]++ }
+			END { for (k in n) print k, n[k] }'`, countedUser), sortedLines
 	}
 	return "", nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,7 +26,7 @@ func (b *bench) measureJournald() error {
 		b.report.leftOut(journald, "journalctl is not installed")
 		return nil
 	}
-	journal := filepath.Join(b.dir, "records.journal")
+	journal := filepath.Join(b.dir, "journal")
 	if err := b.loadJournal(remote, env, journal); err != nil {
 		b.report.leftOut(journald, err.Error())
 		return nil
@@ -75,8 +76,11 @@ func (b *bench) journalRemote() (path string, env []string, err error) {
 
 func (b *bench) loadJournal(remote string, env []string, journal string) error {
 	say("journald takes in the records")
-	_ = os.Remove(journal) // of a run before, if there was one
-	cmd := exec.Command(remote, "--output="+journal, "-")
+	if err := errors.Join(os.RemoveAll(journal), os.Mkdir(journal, 0o755)); err != nil {
+		return err
+	}
+	// It begins a new file now and then, and calls the ones before otherwise.
+	cmd := exec.Command(remote, "--split-mode=none", "--output="+filepath.Join(journal, "records.journal"), "-")
 	cmd.Env = append(os.Environ(), env...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -91,7 +95,7 @@ func (b *bench) loadJournal(remote string, env []string, journal string) error {
 	if err := <-written; err != nil {
 		return err
 	}
-	info, err := os.Stat(journal)
+	size, err := treeSize(journal)
 	if err != nil {
 		return err
 	}
@@ -99,7 +103,7 @@ func (b *bench) loadJournal(remote string, env []string, journal string) error {
 	b.report.set("writing", "import, CPU per million", "s", journald, &cell{Value: b.perMillion(used.cpu)})
 	b.report.set("writing", "whole cost, CPU per million", "s", journald, &cell{Value: b.perMillion(used.cpu)})
 	b.report.set("memory", "peak while importing", "MB anon", journald, &cell{Value: mb(used.peak)})
-	b.report.set("space", "all on disk", "bytes/record", journald, &cell{Value: float64(info.Size()) / float64(b.n)})
+	b.report.set("space", "all on disk", "bytes/record", journald, &cell{Value: float64(size) / float64(b.n)})
 	return nil
 }
 
@@ -124,7 +128,7 @@ func writeExport(records string, to io.WriteCloser) error {
 	return err
 }
 
-func journalctl(journal string) string { return "journalctl -q --no-pager --utc --file=" + journal }
+func journalctl(journal string) string { return "journalctl -q --no-pager --utc -D " + journal }
 
 func (b *bench) journalScript(id, journal string) (script string, rows func([]byte) ([]string, error)) {
 	newest := journalctl(journal) + fmt.Sprintf(" -r -o cat -n %d", pageRows)

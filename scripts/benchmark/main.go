@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	password = "bench-password"
-	token    = "bench-token" // may read and write in all dialects that take one
+	plainKind = "normal"
+	password  = "bench-password"
+	token     = "bench-token" // may read and write in all dialects that take one
 )
 
 // bench is one run.
@@ -62,7 +63,7 @@ func measure() error {
 	flag.IntVar(&b.runs, "runs", 200, "how many requests for each figure")
 	flag.DurationVar(&b.patient, "patience", 10*time.Second, "no figure takes much longer; it has fewer requests then")
 	flag.StringVar(&b.dir, "dir", "", "work in this directory and keep it (default: a temporary one)")
-	flag.StringVar(&b.kind, "kind", "host", "what the records are like: see scripts/workload -h")
+	flag.StringVar(&b.kind, "kind", plainKind, "what the records are like, one of those of scripts/workload -h")
 	flag.StringVar(&b.peers, "peers", "all", "whom to measure too: all, none, or names of sqlite, grep, journald, victorialogs")
 	flag.StringVar(&out, "json", "", "write the figures to this file (default: DIR/bench.json when there is a -dir)")
 	flag.BoolVar(&markdown, "markdown", false, "print the table as Markdown, for README.md")

@@ -28,7 +28,7 @@ func TestSmallRun(t *testing.T) {
 	}
 	t.Chdir("../..")
 	t.Setenv("VICTORIA_LOGS", "")
-	b := &bench{n: 5000, runs: 3, dir: t.TempDir(), kind: "host", peers: "grep, victorialogs", patient: 600 * time.Millisecond}
+	b := &bench{n: 5000, runs: 3, dir: t.TempDir(), kind: plainKind, peers: "grep, victorialogs", patient: 600 * time.Millisecond}
 	if err := b.run(); err != nil {
 		t.Fatal(err)
 	}

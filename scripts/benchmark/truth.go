@@ -27,7 +27,11 @@ func (b *bench) makeRecords() error {
 		return nil
 	}
 	say("makes %d records", b.n)
-	if err := run(exec.Command("go", "run", "./scripts/workload", "-n", fmt.Sprint(b.n), "-o", b.records)); err != nil {
+	args := []string{"run", "./scripts/workload", "-n", fmt.Sprint(b.n), "-o", b.records}
+	if b.kind != plainKind {
+		args = append(args, "-kind", b.kind)
+	}
+	if err := run(exec.Command("go", args...)); err != nil {
 		return err
 	}
 	info, err := os.Stat(b.records)

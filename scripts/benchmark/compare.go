@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 )
@@ -34,6 +35,23 @@ func compare(files []string, w io.Writer) error {
 			times(a.Value, a.Floor), times(b.Value, b.Floor), then.Met + " > " + now.Met})
 	}
 	return writeText(w, head, rows)
+}
+
+// show prints the table of a run that is over.
+func show(args []string, w io.Writer) error {
+	flags := flag.NewFlagSet("show", flag.ContinueOnError)
+	markdown := flags.Bool("markdown", false, "print the table as Markdown, for README.md")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 {
+		return errors.New("show wants a file: scripts/bench show [-markdown] FILE.json")
+	}
+	r, err := load(flags.Arg(0))
+	if err != nil {
+		return err
+	}
+	return r.print(w, *markdown)
 }
 
 func times(a, b float64) string {

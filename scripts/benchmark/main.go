@@ -46,6 +46,8 @@ func main() {
 		err = serveFloor()
 	case len(os.Args) > 1 && os.Args[1] == "compare":
 		err = compare(os.Args[2:], os.Stdout)
+	case len(os.Args) > 1 && os.Args[1] == "show":
+		err = show(os.Args[2:], os.Stdout)
 	default:
 		err = measure()
 	}

@@ -68,7 +68,7 @@ const (
 	commonNeedle  = "start"
 	lettersNeedle = "qqzzxxyy"
 	gramsNeedle   = "stop container disconnect"
-	phraseNeedle  = "kill container (lxc, "
+	phraseNeedle  = "error for import minio" // in every segment somewhere are its parts, and together they are rare
 	askedUser     = "user16"
 	countedUser   = "admin"
 	pageRows      = 20

@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 )
 
-// print writes the table. What stands in brackets behind a peer's value is that value as a multiple of shiplog's.
+// print writes the table; as Markdown without the rows that say little to who did not measure. What stands in brackets behind a peer's value is that value as a multiple of shiplog's.
 func (r *report) print(w io.Writer, markdown bool) error {
 	peers := r.columns()
 	fmt.Fprintf(w, "%d records (%s), %d bytes as JSON lines; revision %s, %s\n%s\n\n", r.Records, r.Kind, r.Bytes, r.Revision,
@@ -17,6 +17,9 @@ func (r *report) print(w io.Writer, markdown bool) error {
 	var rows [][]string
 	group := ""
 	for _, f := range r.sorted() {
+		if markdown && f.alone() {
+			continue
+		}
 		if f.Group != group {
 			group = f.Group
 			rows = append(rows, make([]string, len(head)))
@@ -76,6 +79,11 @@ func (r *report) wrong() (lines []string) {
 		}
 	}
 	return lines
+}
+
+// alone tells that nobody is compared in the row, and nothing was promised.
+func (f *figure) alone() bool {
+	return f.Target == "" && len(f.Cells) == 1 && f.Cells[shiplog] != nil && f.Group != crowded
 }
 
 func (f *figure) row(peers []string) []string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ func (b *bench) measureGrep() error {
 		}
 	}
 	segments := filepath.Join(b.dir, "grep")
+	defer os.RemoveAll(segments)
 	if err := b.segments(segments); err != nil {
 		return err
 	}

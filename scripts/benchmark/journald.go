@@ -27,6 +27,7 @@ func (b *bench) measureJournald() error {
 		return nil
 	}
 	journal := filepath.Join(b.dir, "journal")
+	defer os.RemoveAll(journal)
 	if err := b.loadJournal(remote, env, journal); err != nil {
 		b.report.leftOut(journald, err.Error())
 		return nil

@@ -25,6 +25,7 @@ func (b *bench) measureSQLite() error {
 		b.report.leftOut(sqlite, fmt.Sprintf("it cannot be built here (%v: %.200s)", err, out))
 		return nil
 	}
+	defer removeDatabase(db)
 	if err := b.loadSQLite(program, db); err != nil {
 		return err
 	}
@@ -63,11 +64,16 @@ func (b *bench) measureSQLite() error {
 	return nil
 }
 
+// removeDatabase makes room: with ten million records each peer takes as much as shiplog, or more.
+func removeDatabase(db string) {
+	for _, end := range []string{"", "-wal", "-shm"} {
+		_ = os.Remove(db + end)
+	}
+}
+
 func (b *bench) loadSQLite(program, db string) error {
 	say("SQLite takes in the records")
-	for _, end := range []string{"", "-wal", "-shm"} {
-		_ = os.Remove(db + end) // of a run before, if there was one
-	}
+	removeDatabase(db) // of a run before, if there was one
 	cmd := exec.Command(program, "load", b.records, db)
 	var out strings.Builder
 	cmd.Stdout = &out

@@ -30,6 +30,7 @@ func (b *bench) measureVictoria() error {
 	if err := os.RemoveAll(data); err != nil {
 		return err
 	}
+	defer os.RemoveAll(data)
 	v, err := startVictoria(binary, data)
 	if err != nil {
 		return err

@@ -79,14 +79,11 @@ func (b *bench) appendRows(what, who string, used func() time.Duration, each fun
 // appending is what durable appends cost: over HTTP, and over the socket of other programs. Records that arrive
 // together share a sync.
 func (b *bench) appending() error {
-	s, err := b.start(b.data())
+	s, err := b.ready()
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if _, err := b.calm(s.pid()); err != nil {
-		return err
-	}
 	used := func() time.Duration { return cpu(s.pid()) }
 	err = b.appendRows(overHTTP, shiplog, used, func() (appender, func(), error) {
 		return func(i int) error {

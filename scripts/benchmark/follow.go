@@ -12,14 +12,11 @@ import (
 // following is how long it takes from an append until somebody who waits has the record: shiplog query -f, a process
 // of its own that reads the files.
 func (b *bench) following() error {
-	s, err := b.start(b.data())
+	s, err := b.ready()
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if _, err := b.calm(s.pid()); err != nil {
-		return err
-	}
 	cmd := exec.Command(b.binary(), "query", "--data", b.data(), "-f", "-n", "1", "-o", "jsonl")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -70,6 +70,9 @@ func (b *bench) grepScript(id string) (script string, rows func([]byte) ([]strin
 			newest, needle, needle, pageRows, show)
 	}
 	t := b.truth
+	if needle, ok := t.needle(id); ok {
+		return find(needle), textLines
+	}
 	switch id {
 	case latest:
 		return fmt.Sprintf(`tail -n %d "$(ls *.jsonl | tail -n 1)" | tac%s`, pageRows, show), textLines
@@ -77,20 +80,6 @@ func (b *bench) grepScript(id string) (script string, rows func([]byte) ([]strin
 		return fmt.Sprintf(`%s | grep -F '"level":"ERROR"' | grep -m %d -E '"category":"(image|export)"'%s`, newest, pageRows, show), textLines
 	case userDay:
 		return fmt.Sprintf(`%s | grep -F '"time":"%s' | grep -m %d -F '"actor":{"name":"%s"'%s`, newest, t.day.Format(time.DateOnly), pageRows, askedUser, show), textLines
-	case rare, word:
-		return find(t.rare), textLines
-	case inside:
-		return find(t.inside), textLines
-	case phrase:
-		return find(phraseNeedle), textLines
-	case common:
-		return find(commonNeedle), textLines
-	case noLetters:
-		return find(lettersNeedle), textLines
-	case noHex:
-		return find(t.noHex), textLines
-	case noGrams:
-		return find(gramsNeedle), textLines
 	case deep:
 		return fmt.Sprintf(`%s | tail -n +%d | head -n %d%s`, newest, b.n/2+1, pageRows, show), textLines
 	case count:

@@ -57,7 +57,7 @@ func (b *bench) journalRemote() (path string, env []string, err error) {
 		}
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil || os.Getuid() != 0 {
-		return "", nil, fmt.Errorf("systemd-journal-remote is not installed, and only root on Debian can fetch it")
+		return "", nil, errors.New("systemd-journal-remote is not installed, and only root on Debian can fetch it")
 	}
 	dir := filepath.Join(b.dir, "systemd")
 	say("fetches systemd-journal-remote")
@@ -69,7 +69,7 @@ func (b *bench) journalRemote() (path string, env []string, err error) {
 	found, _ := filepath.Glob(filepath.Join(dir, "*lib/systemd/systemd-journal-remote")) // the pattern is right
 	more, _ := filepath.Glob(filepath.Join(dir, "usr/lib/systemd/systemd-journal-remote"))
 	if found = append(found, more...); len(found) == 0 {
-		return "", nil, fmt.Errorf("Debian's package has no systemd-journal-remote")
+		return "", nil, errors.New("the package of Debian has no systemd-journal-remote")
 	}
 	libs, _ := filepath.Glob(filepath.Join(dir, "usr/lib/*-linux-gnu*"))
 	return found[0], []string{"LD_LIBRARY_PATH=" + strings.Join(libs, ":")}, nil
@@ -137,6 +137,9 @@ func (b *bench) journalScript(id, journal string) (script string, rows func([]by
 		return newest + fmt.Sprintf(" --case-sensitive=no --grep='%s'", strings.NewReplacer("(", `\(`, ")", `\)`).Replace(needle)), textLines
 	}
 	t := b.truth
+	if needle, ok := t.needle(id); ok {
+		return text(needle)
+	}
 	switch id {
 	case latest:
 		return newest, textLines
@@ -144,20 +147,6 @@ func (b *bench) journalScript(id, journal string) (script string, rows func([]by
 		return newest + " PRIORITY=3 CATEGORY=image CATEGORY=export", textLines
 	case userDay:
 		return newest + fmt.Sprintf(" LOG_USER=%s --since='%s' --until='%s'", askedUser, t.day.Format(time.DateTime), t.day.AddDate(0, 0, 1).Add(-time.Second).Format(time.DateTime)), textLines
-	case rare, word:
-		return text(t.rare)
-	case inside:
-		return text(t.inside)
-	case phrase:
-		return text(phraseNeedle)
-	case common:
-		return text(commonNeedle)
-	case noLetters:
-		return text(lettersNeedle)
-	case noHex:
-		return text(t.noHex)
-	case noGrams:
-		return text(gramsNeedle)
 	case count:
 		return journalctl(journal) + fmt.Sprintf(" -o cat CATEGORY=container LOG_USER=%s | wc -l", countedUser), textLines
 	case deep:

@@ -17,14 +17,11 @@ const (
 // mixed is how long questions take while 16 clients ask all of them and records come in: nobody's heavy question
 // may make the others wait. Who is told to come again later (503) is counted apart.
 func (b *bench) mixed() error {
-	s, err := b.start(b.data())
+	s, err := b.ready()
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if _, err := b.calm(s.pid()); err != nil {
-		return err
-	}
 	peak := watch(s.pid())
 	var (
 		mu      sync.Mutex

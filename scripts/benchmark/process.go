@@ -74,6 +74,19 @@ func (b *bench) start(data string, more ...string) (*server, error) {
 	return s, nil
 }
 
+// ready is start on the records, without an engine, and waits until it has nothing more to do.
+func (b *bench) ready() (*server, error) {
+	s, err := b.start(b.data())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := b.calm(s.pid()); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
 func (s *server) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	_ = s.cmd.Wait()

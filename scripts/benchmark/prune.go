@@ -9,14 +9,11 @@ import (
 
 // pruning is the retention of half of the log by a running shiplog, and how long until the space is free.
 func (b *bench) pruning() error {
-	s, err := b.start(b.data())
+	s, err := b.ready()
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if _, err := b.calm(s.pid()); err != nil {
-		return err
-	}
 	log := filepath.Join(b.data(), "log")
 	before, err := treeSize(log)
 	if err != nil {

@@ -50,18 +50,16 @@ func (b *bench) questions() []question {
 	}
 }
 
-func (b *bench) question(id string) question {
-	for _, q := range b.questions() {
-		if q.id == id {
-			return q
-		}
-	}
-	panic("no question " + id) // a mistake in this program
-}
-
 // needles are the texts that are looked for. Which are rare depends on the records, so they are found there.
 type needles struct {
 	rare, inside, noHex string
+}
+
+// needle is the text that the question looks for, in lower case; false: it looks for none.
+func (n *needles) needle(id string) (string, bool) {
+	needle, ok := map[string]string{rare: n.rare, word: n.rare, inside: n.inside, noHex: n.noHex, common: commonNeedle,
+		noLetters: lettersNeedle, noGrams: gramsNeedle, phrase: phraseNeedle}[id]
+	return needle, ok
 }
 
 const (

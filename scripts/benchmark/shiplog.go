@@ -162,25 +162,14 @@ func (b *bench) serve() error {
 func (b *bench) shiplogProbe(id string) (path string, rows func([]byte) ([]string, error)) {
 	t := b.truth
 	text := func(s string) string { return api + "/log?limit=20&text=" + url.QueryEscape(s) }
+	if needle, ok := t.needle(id); ok {
+		return text(needle), messages
+	}
 	switch id {
 	case errorsOf:
 		return api + "/log?limit=20&level=ERROR&category=image,export", messages
 	case userDay:
 		return fmt.Sprintf("%s/log?limit=20&user=%s&start=%d&end=%d", api, askedUser, t.day.Unix(), t.day.Unix()+86399), messages
-	case rare, word:
-		return text(t.rare), messages
-	case inside:
-		return text(t.inside), messages
-	case phrase:
-		return text(phraseNeedle), messages
-	case common:
-		return text(commonNeedle), messages
-	case noLetters:
-		return text(lettersNeedle), messages
-	case noHex:
-		return text(t.noHex), messages
-	case noGrams:
-		return text(gramsNeedle), messages
 	case deep:
 		return fmt.Sprintf("%s/log?limit=20&offset=%d", api, b.n/2), messages
 	case count:

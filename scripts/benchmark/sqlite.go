@@ -112,26 +112,15 @@ func (b *bench) sqliteProbe(id string) (path string, rows func([]byte) ([]string
 		return statement(fields+fmt.Sprintf("WHERE seq IN (SELECT rowid FROM text WHERE text MATCH ? ORDER BY rowid DESC LIMIT %d)", pageRows)+newest, phrase), firstOfRow
 	}
 	t := b.truth
+	if needle, ok := t.needle(id); ok {
+		return text(needle)
+	}
 	switch id {
 	case errorsOf:
 		return statement(fields + "WHERE level = 'ERROR' AND +category IN ('image', 'export')" + newest), firstOfRow
 	case userDay:
 		return statement(fields+"WHERE user = ? AND time BETWEEN CAST(? AS INTEGER) AND CAST(? AS INTEGER) ORDER BY time DESC, seq DESC LIMIT 20", askedUser,
 			fmt.Sprint(t.day.UnixNano()), fmt.Sprint(t.day.AddDate(0, 0, 1).UnixNano()-1)), firstOfRow
-	case rare, word:
-		return text(t.rare)
-	case inside:
-		return text(t.inside)
-	case phrase:
-		return text(phraseNeedle)
-	case common:
-		return text(commonNeedle)
-	case noLetters:
-		return text(lettersNeedle)
-	case noHex:
-		return text(t.noHex)
-	case noGrams:
-		return text(gramsNeedle)
 	case count:
 		return statement("SELECT CAST(count(*) AS TEXT) FROM log WHERE category = 'container' AND user = ?", countedUser), firstOfRow
 	case deep:

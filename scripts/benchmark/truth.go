@@ -79,9 +79,10 @@ func (b *bench) readTruth() error {
 			return s.user == askedUser && !s.at.Before(t.day) && s.at.Before(t.day.AddDate(0, 0, 1))
 		}},
 	}
-	for id, needle := range map[string]string{rare: t.rare, word: t.rare, inside: t.inside, noHex: t.noHex, common: commonNeedle,
-		noLetters: lettersNeedle, noGrams: gramsNeedle, phrase: phraseNeedle} {
-		pages = append(pages, &page{id: id, holds: func(s *seen) bool { return bytes.Contains(s.folded, []byte(needle)) }})
+	for _, q := range b.questions() {
+		if needle, ok := t.needle(q.id); ok {
+			pages = append(pages, &page{id: q.id, holds: func(s *seen) bool { return bytes.Contains(s.folded, []byte(needle)) }})
+		}
 	}
 	counted, n := 0, 0
 	days := map[string]int{}

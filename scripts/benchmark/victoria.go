@@ -178,27 +178,16 @@ func (b *bench) victoriaProbe(id string) (query string, limit int, rows func([]b
 	text := func(needle string) (string, int, func([]byte) ([]string, error)) {
 		return fmt.Sprintf(`_msg:~%q`, "(?i)"+strings.NewReplacer("(", `\(`, ")", `\)`).Replace(needle)) + fields, pageRows, newestFirst
 	}
+	if needle, ok := t.needle(id); ok && id != word {
+		return text(needle)
+	}
 	switch id {
 	case errorsOf:
 		return `level:=ERROR category:in(image, export)` + fields, pageRows, newestFirst
 	case userDay:
 		return fmt.Sprintf(`_time:%s "actor.name":=%s`, t.day.Format(time.DateOnly), askedUser) + fields, pageRows, newestFirst
-	case rare:
-		return text(t.rare)
 	case word:
 		return "_msg:" + t.rare + fields, pageRows, newestFirst
-	case inside:
-		return text(t.inside)
-	case phrase:
-		return text(phraseNeedle)
-	case common:
-		return text(commonNeedle)
-	case noLetters:
-		return text(lettersNeedle)
-	case noHex:
-		return text(t.noHex)
-	case noGrams:
-		return text(gramsNeedle)
 	case count:
 		return fmt.Sprintf(`category:=container "actor.name":=%s | count() as _msg`, countedUser), 0, newestFirst
 	case deep:

@@ -168,13 +168,21 @@ func (r *run) killed(t *testing.T) {
 	r.blinded(from, "lxc")
 }
 
-// idle watches shiplog with both engines connected and nothing to tell: the disks must be able to sleep.
+// idle watches shiplog with both engines connected and nothing to tell: the disks must be able to sleep. What was told
+// before is still signed on one of the next beats; a whole idle minute is looked at by quiettest.
 func (r *run) idle(t *testing.T) {
 	r.settle(t)
-	seq, before := r.b.newest(t), r.b.proc(t, "io", "write_bytes")
-	time.Sleep(3 * time.Second)
-	if after := r.b.proc(t, "io", "write_bytes"); after != before && r.b.newest(t) == seq {
-		t.Errorf("%d bytes were written to the disk while nothing happened", after-before)
+	const tries = 8
+	for try := range tries {
+		seq, before := r.b.newest(t), r.b.proc(t, "io", "write_bytes")
+		time.Sleep(3 * time.Second)
+		after := r.b.proc(t, "io", "write_bytes")
+		if after == before {
+			break
+		}
+		if try == tries-1 && r.b.newest(t) == seq {
+			t.Errorf("%d bytes were written to the disk while nothing happened", after-before)
+		}
 	}
 	t.Logf("resident %d kB, of it anonymous %d kB", r.b.proc(t, "status", "VmRSS"), r.b.proc(t, "status", "RssAnon"))
 }

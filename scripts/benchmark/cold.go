@@ -19,6 +19,7 @@ func (b *bench) coldStart() error {
 	}
 	defer s.stop()
 	b.report.set("memory", "cold start to first answer", "ms", shiplog, &cell{Value: ms(s.first)}).atMost(100)
+	b.report.set("memory", "cold start to first answer, CPU", "ms", shiplog, &cell{Value: ms(s.used)})
 	path, _ := b.shiplogProbe(rare)
 	_, took, err := get(s.client, s.url+path)
 	if err != nil {

@@ -20,6 +20,7 @@ type server struct {
 	url    string
 	client *http.Client
 	first  time.Duration // from its start to the first answer of records
+	used   time.Duration // CPU until then
 }
 
 func (s *server) pid() int { return s.cmd.Process.Pid }
@@ -60,17 +61,18 @@ func (b *bench) start(data string, more ...string) (*server, error) {
 	}
 	go func() { _, _ = io.Copy(io.Discard, stdout) }() // what it says later is nobody's business
 	s.url = url
-	listening := time.Since(began)
+	listening, used := time.Since(began), cpu(s.pid())
 	if s.client, err = login(url); err != nil { // a password's hash is slow on purpose, and not counted
 		s.stop()
 		return nil, err
 	}
+	before := cpu(s.pid())
 	_, took, err := get(s.client, url+api+"/log?limit=20")
 	if err != nil {
 		s.stop()
 		return nil, err
 	}
-	s.first = listening + took
+	s.first, s.used = listening+took, used+cpu(s.pid())-before
 	return s, nil
 }
 

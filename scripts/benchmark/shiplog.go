@@ -143,6 +143,7 @@ func (b *bench) serve() error {
 		return err
 	}
 	b.report.set("memory", "start to first answer", "ms", shiplog, &cell{Value: ms(s.first)}).atMost(100)
+	b.report.set("memory", "start to first answer, CPU", "ms", shiplog, &cell{Value: ms(s.used)})
 	for _, q := range b.questions() {
 		path, rows := b.shiplogProbe(q.id)
 		p := probe{rows: rows, fetch: func() ([]byte, time.Duration, error) { return get(s.client, s.url+path) }}

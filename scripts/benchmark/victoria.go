@@ -97,6 +97,7 @@ func (b *bench) loadVictoria(v *peer) error {
 	if _, _, err := get(client, v.url+"/internal/force_flush"); err != nil {
 		return err
 	}
+	time.Sleep(min(6*time.Second, b.patient)) // every 5 seconds it moves what is in memory to the disk, and merges
 	if _, err := b.calm(v.pid()); err != nil {
 		return err
 	}

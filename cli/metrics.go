@@ -203,6 +203,12 @@ func (d *daemon) collectors() []prometheus.Collector {
 	if d.pruner != nil {
 		all = append(all, newRetentionMetrics(d.pruner))
 	}
+	if d.compressor != nil {
+		all = append(all, newCompressMetrics(d.compressor))
+	}
+	if d.seals != nil {
+		all = append(all, newSealMetrics(d.seals))
+	}
 	if d.timings != nil {
 		all = append(all, d.timings.delay, d.timings.fsync)
 	}

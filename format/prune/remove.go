@@ -23,6 +23,8 @@ type Result struct {
 	More     bool     // there is more than one call removes
 	Doubt    string   // why the clock is not believed; empty: it is, or nobody asked it
 	Kept     int      // segments that are left
+
+	bound int // of Segments so many count for the bound within an hour
 }
 
 // Plan returns what policy would remove, without the bounds of Run.
@@ -60,14 +62,17 @@ func (p *Pruner) once(ctx context.Context, policy Policy, by string, bounded boo
 	p.working.Lock()
 	defer p.working.Unlock()
 	r, files, err := p.plan(policy, bounded)
+	if bounded && err == nil && !p.reserve.made {
+		p.keepReserve()
+	}
 	if err != nil || len(files) == 0 {
 		if err == nil {
 			p.count(func(s *Stats) { s.Last = p.o.Now() })
 		}
 		return r, err
 	}
-	if bounded && !slices.Contains(r.Rules, ruleBytes) {
-		p.spent.spend(len(files), p.o.Uptime()) // also when it fails: no faster because of that
+	if bounded {
+		p.spent.spend(r.bound, p.o.Uptime()) // also when it fails: no faster because of that
 	}
 	if slices.Contains(r.Rules, ruleFree) {
 		p.freed = max(p.o.Uptime(), 1)
@@ -98,7 +103,10 @@ func (p *Pruner) plan(policy Policy, bounded bool) (Result, []file, error) {
 		return Result{}, nil, err
 	}
 	d := policy.decide(s)
-	r := Result{Rules: d.rules, More: d.more, Kept: len(s.files) - d.n}
+	if bounded && (s.looked || policy.Free == Space{}) {
+		p.count(func(s *Stats) { s.Short = d.short })
+	}
+	r := Result{Rules: d.rules, More: d.more, Kept: len(s.files) - d.n, bound: d.bound}
 	if policy.Age > 0 {
 		r.Doubt = s.doubt
 	}
@@ -117,14 +125,9 @@ func (p *Pruner) remove(ctx context.Context, files []file, r Result, why, by str
 	m := format.Removal{Rules: r.Rules, Segments: r.Segments, First: r.First, Last: r.Last, Bytes: r.Bytes, LastEseq: eseq}
 	msg := fmt.Sprintf("Removing %s (%s), records %d to %d: %s.", counted(len(files)), size(r.Bytes), r.First, r.Last, why)
 	start := message(format.ActionRetentionStart, msg, by, m)
-	err := p.o.step("start")
-	if err == nil {
-		err = p.w.AppendReserved(start)
-	}
+	err := p.step("start", func() error { return p.w.AppendReserved(start) })
 	if err == nil && p.o.Retire != nil {
-		if err = p.o.step("retire"); err == nil {
-			err = p.o.Retire(ctx, why, r.Segments...)
-		}
+		err = p.step("retire", func() error { return p.o.Retire(ctx, why, r.Segments...) })
 	}
 	n := 0
 	if err == nil {
@@ -142,6 +145,16 @@ func (p *Pruner) remove(ctx context.Context, files []file, r Result, why, by str
 	return gone, errors.Join(err, p.done(m, by, err))
 }
 
+// step does what needs room on the disk, with the reserve where there is no other.
+func (p *Pruner) step(name string, do func() error) error {
+	return p.reserve.with(p.log.Dir(), func() error {
+		if err := p.o.step(name); err != nil {
+			return err
+		}
+		return do()
+	})
+}
+
 // unlink removes segments one after the other, and returns how many are gone for good.
 func (p *Pruner) unlink(ctx context.Context, names []string) (int, error) {
 	defer func() { p.listed = listing{} }()
@@ -156,6 +169,10 @@ func (p *Pruner) unlink(ctx context.Context, names []string) (int, error) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return i, err
 		}
+		_ = os.Remove(path + compressedSuffix + ".tmp") // of a process that was killed
+		if err := os.Remove(path + compressedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return i, err
+		}
 		if err := os.Remove(path + blockSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			p.o.Logger.Warn("what lay beside a removed segment is left", "err", err)
 		}
@@ -168,6 +185,14 @@ func (p *Pruner) unlink(ctx context.Context, names []string) (int, error) {
 		}
 	}
 	return len(names), nil
+}
+
+// Hold runs f while nothing is removed.
+func (p *Pruner) Hold(f func() error) error {
+	p.working.Lock()
+	defer p.working.Unlock()
+	defer func() { p.listed = listing{} }() // f is there to change files
+	return f()
 }
 
 // done writes the record at the end, as far as that is possible.

@@ -8,8 +8,8 @@ import (
 	"errors"
 	"hash"
 	"io"
-	"os"
 	"slices"
+	"sync/atomic"
 
 	"shiplog/format"
 )
@@ -29,11 +29,14 @@ type sums struct {
 	lines uint64    // newlines so far
 	off   int64     // bytes so far
 	full  bool      // the last byte was a newline, or there was none
+
+	moves *atomic.Uint64 // counts the reads; nil: nobody asks
 }
 
-func newSums(blocks bool) *sums {
-	s := &sums{all: sha256.New(), full: true}
-	if blocks {
+// newSums is the hash of nothing. With moves it is a keeper's: it has blocks, and counts there that it moves on.
+func newSums(moves *atomic.Uint64) *sums {
+	s := &sums{all: sha256.New(), full: true, moves: moves}
+	if moves != nil {
 		s.block = sha256.New()
 	}
 	return s
@@ -94,7 +97,7 @@ type pin struct {
 
 // read adds what stands in f from s.off up to limit, or to the end when limit is negative. Pins between are
 // compared. The file is read in blocks of buf.
-func (s *sums) read(ctx context.Context, f *os.File, limit int64, buf []byte, pins []pin) error {
+func (s *sums) read(ctx context.Context, f io.ReaderAt, limit int64, buf []byte, pins []pin) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -115,6 +118,9 @@ func (s *sums) read(ctx context.Context, f *os.File, limit int64, buf []byte, pi
 			return nil
 		}
 		n, err := f.ReadAt(b, s.off)
+		if s.moves != nil {
+			s.moves.Add(1)
+		}
 		s.add(b[:n])
 		if errors.Is(err, io.EOF) {
 			if n == 0 {
@@ -146,7 +152,7 @@ func (s *sums) compare(p pin) {
 }
 
 // ends returns the numbers of the first and the last line of a file; 0 for one that is no record.
-func ends(f *os.File, size int64) (first, last uint64, err error) {
+func ends(f io.ReaderAt, size int64) (first, last uint64, err error) {
 	const longest = 1 << 20 // more than any record has
 	head := make([]byte, min(size, longest))
 	if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {

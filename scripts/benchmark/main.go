@@ -1,44 +1,96 @@
-// Command benchmark is scripts/bench: it measures the built program from outside, as an owner would see it.
+// Command benchmark is scripts/bench: it measures the built program from outside, as an owner would see it, and
+// beside it what others do with the same records, on the same machine, in the same run.
+//
+//	records ── truth: what each question's answer is, by a scan
+//	   ├─ shiplog: import, serve, ask, append, follow, mixed load, prune
+//	   └─ peers: an empty server, write+fdatasync, SQLite, grep and jq, journald, VictoriaLogs
+//
+// The figures go into a report: a table for people, JSON for compare. A peer that cannot be had here is named in it.
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 )
 
 const (
-	password = "bench-password"
-	token    = "bench-token" // of a reader in all dialects that take one
+	plainKind = "normal"
+	password  = "bench-password"
+	token     = "bench-token" // may read and write in all dialects that take one
 )
 
 // bench is one run.
 type bench struct {
-	n      int    // records
-	runs   int    // requests for each figure
-	dir    string // everything is made in here
-	binary string
-	data   string
+	n       int    // records
+	runs    int    // requests for each figure, unless they take too long
+	dir     string // everything is made in here
+	kind    string // of records: see scripts/workload
+	peers   string // names, with commas between them; "all", "none"
+	records string // the file of the records
+	patient time.Duration
+
+	report report
+	truth  *truth
+	floor  *peer
 }
 
 func main() {
-	var b bench
-	flag.IntVar(&b.n, "n", 1_000_000, "how many records")
-	flag.IntVar(&b.runs, "runs", 200, "how many requests for each figure")
-	flag.StringVar(&b.dir, "dir", "", "work in this directory and keep it (default: a temporary one)")
-	flag.Parse()
-	if err := b.run(); err != nil {
+	var err error
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == "floor":
+		err = serveFloor()
+	case len(os.Args) > 1 && os.Args[1] == "compare":
+		err = compare(os.Args[2:], os.Stdout)
+	case len(os.Args) > 1 && os.Args[1] == "show":
+		err = show(os.Args[2:], os.Stdout)
+	default:
+		err = measure()
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
+func measure() error {
+	var b bench
+	var out string
+	var markdown bool
+	flag.IntVar(&b.n, "n", 1_000_000, "how many records")
+	flag.IntVar(&b.runs, "runs", 200, "how many requests for each figure")
+	flag.DurationVar(&b.patient, "patience", 10*time.Second, "no figure takes much longer; it has fewer requests then")
+	flag.StringVar(&b.dir, "dir", "", "work in this directory and keep it (default: a temporary one)")
+	flag.StringVar(&b.kind, "kind", plainKind, "what the records are like, one of those of scripts/workload -h")
+	flag.StringVar(&b.peers, "peers", "all", "whom to measure too: all, none, or names of sqlite, grep, journald, victorialogs")
+	flag.StringVar(&out, "json", "", "write the figures to this file (default: DIR/bench.json when there is a -dir)")
+	flag.BoolVar(&markdown, "markdown", false, "print the table as Markdown, for README.md")
+	flag.Parse()
+	if b.dir != "" && out == "" {
+		out = filepath.Join(b.dir, "bench.json")
+	}
+	if err := b.run(); err != nil {
+		return err
+	}
+	if out != "" {
+		if err := b.report.save(out); err != nil {
+			return err
+		}
+	}
+	return b.report.print(os.Stdout, markdown)
+}
+
+// step is one part of a run.
+type step struct {
+	name string // of the peer whom it measures; "": shiplog itself
+	run  func() error
+}
+
+// run does all steps in turn, so that each has the machine for itself.
 func (b *bench) run() error {
 	if b.dir == "" {
 		dir, err := os.MkdirTemp("", "shiplog-bench.")
@@ -48,102 +100,51 @@ func (b *bench) run() error {
 		defer os.RemoveAll(dir)
 		b.dir = dir
 	}
-	b.binary, b.data = filepath.Join(b.dir, "shiplog"), filepath.Join(b.dir, "data")
-	records := filepath.Join(b.dir, "records.jsonl")
-	for _, step := range []func() error{
-		b.build,
-		func() error { return b.make(records) },
-		func() error { return b.load(records) },
-		b.serve,
-	} {
-		if err := step(); err != nil {
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		return err
+	}
+	b.records = filepath.Join(b.dir, "records.jsonl")
+	b.report = newReport(b)
+	steps := []step{
+		{"", b.makeRecords},
+		{"", b.readTruth},
+		{"", b.startFloor},
+		{"", b.measureDisk},
+		{"", b.measureShiplog},
+		{"sqlite", b.measureSQLite},
+		{"grep", b.measureGrep},
+		{"victorialogs", b.measureVictoria},
+		{"journald", b.measureJournald},
+	}
+	defer func() { b.floor.stop() }()
+	for _, s := range steps {
+		if s.name != "" && !b.wants(s.name) {
+			b.report.leftOut(s.name, "not asked for")
+			continue
+		}
+		if err := s.run(); err != nil {
 			return err
 		}
 	}
+	b.report.judge()
 	return nil
 }
 
-// build makes the program as it is released.
-func (b *bench) build() error {
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.binary, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if err := run(cmd); err != nil {
-		return err
+func (b *bench) wants(peer string) bool {
+	if b.peers == "all" || b.peers == "none" {
+		return b.peers == "all"
 	}
-	info, err := os.Stat(b.binary)
-	if err != nil {
-		return err
-	}
-	row("binary", "%.1f MB (limit 30)", mb(info.Size()))
-	return nil
-}
-
-func (b *bench) make(records string) error {
-	if _, err := os.Stat(records); err == nil {
-		return nil
-	}
-	return run(exec.Command("go", "run", "./scripts/workload", "-n", fmt.Sprint(b.n), "-o", records))
-}
-
-// load imports the records into a new data directory.
-func (b *bench) load(records string) error {
-	if err := os.RemoveAll(b.data); err != nil {
-		return err
-	}
-	accounts := filepath.Join(b.dir, "accounts.json")
-	text := fmt.Sprintf(`{"qnap_users": [{"name": "admin", "password": %q, "admin": true}], "tokens": [
-		{"token": %q, "user": "admin", "project": "default", "roles": ["reader"], "scopes": ["super:user"]}]}`, password, token)
-	if err := os.WriteFile(accounts, []byte(text), 0o600); err != nil {
-		return err
-	}
-	if err := run(exec.Command(b.binary, "account", "apply", "--data", b.data, accounts)); err != nil {
-		return err
-	}
-	cmd := exec.Command(b.binary, "import", "--data", b.data, "--format", "native", records)
-	cmd.Stderr = os.Stderr
-	began := time.Now()
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	peak := watch(cmd.Process.Pid)
-	if err := cmd.Wait(); err != nil {
-		return fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err)
-	}
-	took := time.Since(began)
-	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	row("import", "%.1f s, %.0f records/s, %.1f CPU s per million, peak anonymous %.0f MB",
-		took.Seconds(), float64(b.n)/took.Seconds(), cpu.Seconds()*1e6/float64(b.n), mb(peak()))
-	return nil
-}
-
-// treeSize adds up the files below dir.
-func treeSize(dir string) (int64, error) {
-	var size int64
-	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
+	for name := range strings.SplitSeq(b.peers, ",") {
+		if strings.TrimSpace(name) == peer {
+			return true
 		}
-		info, err := d.Info()
-		if err == nil {
-			size += info.Size()
-		}
-		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
 	}
-	return size, err
+	return false
 }
 
-func run(cmd *exec.Cmd) error {
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
-	}
-	return nil
-}
+// say tells who waits what is going on. The table is the only thing on standard output.
+func say(format string, args ...any) { sayTo(os.Stderr, format, args...) }
 
-func mb(n int64) float64 { return float64(n) / 1e6 }
-
-func row(name, format string, args ...any) {
-	fmt.Printf("%-28s %s\n", name, fmt.Sprintf(format, args...))
+func sayTo(w io.Writer, format string, args ...any) {
+	fmt.Fprintf(w, time.Now().Format("15:04:05 ")+format+"\n", args...)
 }

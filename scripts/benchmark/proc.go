@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -63,3 +67,53 @@ func watch(pid int) func() int64 {
 		return peak.Load()
 	}
 }
+
+// usage is what a command needed.
+type usage struct {
+	wall, cpu time.Duration
+	peak      int64 // anonymous memory, bytes
+}
+
+// timed runs cmd and measures it.
+func timed(cmd *exec.Cmd) (usage, error) {
+	var said strings.Builder
+	if cmd.Stderr == nil {
+		cmd.Stderr = &said
+	}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return usage{}, err
+	}
+	peak := watch(cmd.Process.Pid)
+	err := cmd.Wait()
+	u := usage{wall: time.Since(began), peak: peak()}
+	if err != nil {
+		return u, fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, said.String())
+	}
+	u.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return u, nil
+}
+
+// perMillion is the CPU time in seconds that a million records would take.
+func (b *bench) perMillion(d time.Duration) float64 { return d.Seconds() * 1e6 / float64(b.n) }
+
+// treeSize adds up the files below dir.
+func treeSize(dir string) (int64, error) {
+	var size int64
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			size += info.Size()
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	return size, err
+}
+
+func mb(n int64) float64 { return float64(n) / 1e6 }

@@ -185,7 +185,7 @@ func (d *daemon) captureStages() []stage {
 			all = append(all, stage{name: "retention", run: d.pruner.Run})
 		}
 		if d.seals != nil {
-			all = append(all, stage{name: "seals", run: d.seals.Run, then: d.closeSeals})
+			all = append(all, stage{name: "seals", run: d.seals.Run, then: d.closeSeals, alive: d.seals.Alive})
 		}
 		all = append(all, stage{name: "writer", run: d.writer.Run, then: d.writer.Close, alive: d.writer.Alive})
 	}

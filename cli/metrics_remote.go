@@ -35,6 +35,9 @@ func (d *daemon) ownMetrics() (func() ([]byte, error), error) {
 	if d.pruner != nil {
 		all = append(all, newRetentionMetrics(d.pruner))
 	}
+	if d.seals != nil {
+		all = append(all, newSealMetrics(d.seals))
+	}
 	if d.timings != nil {
 		all = append(all, d.timings.delay, d.timings.fsync)
 	}

@@ -17,7 +17,7 @@ import (
 func (d *daemon) openPruner() (err error) {
 	o := prune.Options{Policy: d.capture.keep.policy(), Logger: d.log}
 	if d.seals != nil {
-		o.Retire, o.Retired = d.seals.Retire, d.seals.Retired
+		o.Retire, o.Retired, o.Since = d.seals.Retire, d.seals.Retired, d.seals.RetiredSince
 	}
 	d.pruner, err = prune.Open(d.dir, d.writer, o)
 	return err
@@ -82,6 +82,7 @@ func userName(uid int) string {
 type retentionMetrics struct {
 	pruner                                  *prune.Pruner
 	segments, bytes, failures, last, doubts *prometheus.Desc
+	failing, short                          *prometheus.Desc
 }
 
 func newRetentionMetrics(p *prune.Pruner) *retentionMetrics {
@@ -93,6 +94,8 @@ func newRetentionMetrics(p *prune.Pruner) *retentionMetrics {
 		segments: desc("removed_segments_total", "Segments removed because they need not be kept."),
 		bytes:    desc("removed_bytes_total", "Bytes of these segments."),
 		failures: desc("failures_total", "Times that old records could not be removed."),
+		failing:  desc("failing", "1 while old records cannot be removed."),
+		short:    desc("short", "1 while less of the disk is free than it should be, and nothing more may be removed now."),
 		last:     desc("last_run_timestamp_seconds", "When it was last looked, without an error, whether something is to be removed; absent before."),
 		doubts:   desc("clock_doubtful", "1 while nothing is removed for its age because the clock looks wrong."),
 	}
@@ -107,6 +110,8 @@ func (m *retentionMetrics) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(m.segments, prometheus.CounterValue, float64(s.Segments))
 	ch <- prometheus.MustNewConstMetric(m.bytes, prometheus.CounterValue, float64(s.Bytes))
 	ch <- prometheus.MustNewConstMetric(m.failures, prometheus.CounterValue, float64(s.Failures))
+	ch <- prometheus.MustNewConstMetric(m.failing, prometheus.GaugeValue, truth(s.Failing))
+	ch <- prometheus.MustNewConstMetric(m.short, prometheus.GaugeValue, truth(s.Short))
 	ch <- prometheus.MustNewConstMetric(m.doubts, prometheus.GaugeValue, truth(s.Doubt != ""))
 	if !s.Last.IsZero() {
 		ch <- prometheus.MustNewConstMetric(m.last, prometheus.GaugeValue, float64(s.Last.UnixNano())/1e9)

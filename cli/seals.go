@@ -97,3 +97,9 @@ func (m *checkpointMetrics) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(m.root, prometheus.GaugeValue, float64(c.RootPrefix()))
 	ch <- prometheus.MustNewConstMetric(m.signed, prometheus.GaugeValue, float64(c.Time.UnixNano())/1e9)
 }
+
+// newSealMetrics tells whether sealing works.
+func newSealMetrics(k *seal.Keeper) prometheus.Collector {
+	o := prometheus.GaugeOpts{Name: "shiplog_seal_failing", Help: "1 while what is written cannot be sealed and signed."}
+	return prometheus.NewGaugeFunc(o, func() float64 { return truth(k.Stats().Failing) })
+}

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bufio"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"golang.org/x/mod/sumdb/note"
 
 	"shiplog/format"
 	"shiplog/format/seal"
@@ -125,5 +128,94 @@ func TestCheckpointMetrics(t *testing.T) {
 	}
 	if c.Root.String() == "" || c.RootPrefix() == 0 {
 		t.Errorf("root = %s, prefix %d", c.Root, c.RootPrefix())
+	}
+}
+
+// TestVerifyShowsWhatAHostileCopyIsCalled gives a copy a key whose name a terminal would act on.
+func TestVerifyShowsWhatAHostileCopyIsCalled(t *testing.T) {
+	dir := t.TempDir()
+	w, err := format.Open(dir, format.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Append(t.Context(), &format.Record{Stream: format.StreamLog, Category: "system", Msg: "hello"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	secret, public, err := note.GenerateKey(nil, "shiplog/\x1b[2J\u202e\u009b1m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := base64.StdEncoding.EncodeToString(make([]byte, 32))
+	text := fmt.Sprintf("%s\n0\n%s\nkey %s\n", signer.Name(), root, public)
+	signed, err := note.Sign(&note.Note{Text: text}, signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "log", seal.CheckpointName), signed, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"verify"}, {"verify", "-o", "json"}, {"status"}, {"status", "-o", "json"}} {
+		out, errs, _ := shiplog(t, "", append(args, "--data", dir)...)
+		if strings.ContainsAny(out+errs, "\x1b\u202e\u009b") {
+			t.Errorf("%q prints %q %q, want nothing that a terminal acts on", args, out, errs)
+		}
+		if !strings.Contains(out, "[2J") {
+			t.Errorf("%q prints %q %q, want the name of the key", args, out, errs)
+		}
+	}
+}
+
+// TestSha256sumAfterRetention runs the line of the README that needs no shiplog on a log of which segments were removed.
+func TestSha256sumAfterRetention(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, ok := strings.Cut(string(readme), "$ (cd old/log && ")
+	line, _, _ = strings.Cut(line, ")\n")
+	if !ok || !strings.HasSuffix(line, "| sha256sum -c") {
+		t.Fatalf("the README has no line with sha256sum but %q", line)
+	}
+	dir := t.TempDir()
+	for i := range 4 {
+		must(t, "", "record", "--data", dir, "--category", "test", "--message", strings.Repeat(fmt.Sprint(i), 60<<10))
+		must(t, "", "seal", "--data", dir)
+	}
+	check := func() (string, error) {
+		cmd := exec.Command("sh", "-c", line)
+		cmd.Dir = filepath.Join(dir, "log")
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	must(t, "", "prune", "--data", dir, "--keep-bytes", "1MiB") // too little to remove anything
+	if out, err := check(); err != nil || strings.Count(out, ": OK\n") != 4 {
+		t.Errorf("before the removal: %s%v, want 4 segments OK", out, err)
+	}
+	w, err := format.Open(dir, format.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := seal.Open(dir, w, seal.Options{})
+	if err == nil {
+		err = k.Retire(t.Context(), "above 1 MiB", "00000000000000000001.jsonl")
+	}
+	if err := errors.Join(err, os.Remove(filepath.Join(dir, "log", "00000000000000000001.jsonl")), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := check(); err != nil || strings.Count(out, ": OK\n") != 3 {
+		t.Errorf("after the removal: %s%v, want 3 segments OK and nothing missed", out, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "log", "00000000000000000002.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := check(); err == nil {
+		t.Errorf("with a segment removed by hand: %s, want a failure", out)
 	}
 }

@@ -77,7 +77,7 @@ func (p *Program) verify(ctx context.Context, v *verifyFlags) error {
 		return err
 	}
 	if v.out == "json" {
-		enc := json.NewEncoder(p.Stdout)
+		enc := json.NewEncoder(&visible{w: p.Stdout})
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
 		err = enc.Encode(report)
@@ -117,7 +117,7 @@ func (p *Program) earlier(at string) (c *seal.Checkpoint, err error) {
 // printReport prints a report for people.
 func printReport(to io.Writer, r *seal.Report) error {
 	w := &errWriter{w: to}
-	w.printf("log         %s, %s\n", r.Origin, appendVisible(nil, []byte(r.Dir)))
+	w.printf("log         %s, %s\n", appendVisible(nil, []byte(r.Origin)), appendVisible(nil, []byte(r.Dir)))
 	w.printf("segments    %d sealed with %d records, %d bytes", r.Segments, r.Records, r.Bytes)
 	if r.Hashed < r.Segments {
 		w.printf("; %d of them read", r.Hashed)
@@ -133,7 +133,7 @@ func printReport(to io.Writer, r *seal.Report) error {
 		w.printf("late        %d segments were sealed by a later start: what happened to them between is not known\n", r.Late)
 	}
 	if r.Active != "" {
-		w.printf("active      %s, %d of %d bytes signed\n", r.Active, r.ActiveSigned, r.ActiveBytes)
+		w.printf("active      %s, %d of %d bytes signed\n", r.Active, min(r.ActiveSigned, r.ActiveBytes), r.ActiveBytes)
 	}
 	w.printf("checkpoint  %d:%s", r.Size, r.Root)
 	if !r.Signed.IsZero() {
@@ -142,7 +142,7 @@ func printReport(to io.Writer, r *seal.Report) error {
 	if r.At > 0 {
 		w.printf("; compared with an earlier one of size %d", r.At)
 	}
-	w.printf("\nkey         %s\n", r.Key)
+	w.printf("\nkey         %s\n", appendVisible(nil, []byte(r.Key)))
 	if !r.KeyGiven {
 		w.printf("            from the log itself: compare it with the one you noted, or give that with --key\n")
 	}

@@ -17,6 +17,7 @@ import (
 
 	"shiplog/agent"
 	"shiplog/format"
+	"shiplog/format/seal"
 )
 
 // hook is where a loop of a real part can be made to hang.
@@ -128,6 +129,7 @@ func TestWatchdogSeesWhatHangs(t *testing.T) {
 	}{
 		{"run: a sync of the disk hangs", "part=writer ", runThatHangs},
 		{"agent: a write of an event hangs", "part=agent ", agentThatHangs},
+		{"agent: the sealing hangs", "part=seals ", sealsThatHang},
 		{"serve: the index hangs", "part=index ", serveThatHangs},
 	} {
 		t.Run(c.kind, func(t *testing.T) {
@@ -184,6 +186,23 @@ func agentThatHangs(t *testing.T, d *daemon, h *hook) ([]stage, func()) {
 	docker, cut := smallDocker(t)
 	d.agent = agent.New(agent.Options{Writer: slowAppender{d.writer, h}, Docker: "unix://" + docker, Incus: "none", Logger: d.log})
 	return d.captureStages(), cut
+}
+
+// sealsThatHang seals a segment and cannot even log that.
+func sealsThatHang(t *testing.T, d *daemon, h *hook) ([]stage, func()) {
+	var err error
+	if d.writer, err = format.Open(d.dir, format.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if d.seals, err = seal.Open(d.dir, d.writer, seal.Options{Logger: slog.New(h)}); err != nil {
+		t.Fatal(err)
+	}
+	return d.captureStages(), func() {
+		appendOne(d.writer)
+		if _, err := d.writer.Seal(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // serveThatHangs serves a log whose index cannot be written any more: the index cannot even log that.

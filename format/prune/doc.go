@@ -25,6 +25,11 @@
 // While the clock is before the newest record, or for a day after it has moved against the uptime of the machine by
 // more than an hour, nothing is removed by age. A box that was off for a year keeps its records for a year longer.
 //
-// By age and free space no more than a quarter of the sealed segments is removed within an hour, one at least. The
-// limit of bytes is kept at once.
+// By age and free space no more than a quarter of the sealed segments is removed within an hour, one at least, and a
+// restart does not forget what went before it. The limit of bytes is kept at once.
+//
+// # A full disk
+//
+// The two records and the line of the chain may use what [format.Options] KeepFree leaves alone. Where others have
+// taken that too, [ReserveName] in the data directory is given up for them: 1 MiB, made when there was room.
 package prune

@@ -20,5 +20,10 @@ func (p *Pruner) Once(tb interface{ Context() context.Context }) (Result, error)
 	return p.once(tb.Context(), p.Policy(), "", true)
 }
 
+// Begin is what Run begins with.
+func (p *Pruner) Begin(tb interface{ Context() context.Context }) error {
+	return p.resume(tb.Context())
+}
+
 // MaxStep is the longest step from record to record that counts.
 const MaxStep time.Duration = maxStep

@@ -22,8 +22,9 @@ type scene struct {
 	files   []file // oldest first; the last one is the active segment and never removed
 	reserve int64  // bytes that the active segment may still grow by
 	doubt   string // why the clock is not believed; empty: it is
-	free    uint64 // bytes of the disk, as the next
+	free    uint64 // bytes of the disk, as the next; more than any has while nobody looked
 	total   uint64
+	looked  bool
 	budget  int // segments that age and free space may still remove; negative: no bound
 }
 
@@ -32,12 +33,15 @@ type plan struct {
 	n     int
 	rules []string
 	more  bool // there is more than the bounds let be removed at once
+	short bool // enough of the disk will not be free
+	bound int  // so many of n are beyond the rule of bytes, and count for the bound within an hour
 }
 
 // decide makes the plan. It looks at nothing but its arguments.
 func (p Policy) decide(s scene) plan {
 	able := p.removable(s)
 	var out plan
+	atOnce := 0
 	add := func(rule string, n int, bounded bool) {
 		n = min(n, able)
 		if bounded && s.budget >= 0 && n > s.budget {
@@ -49,10 +53,15 @@ func (p Policy) decide(s scene) plan {
 		if n > 0 {
 			out.n, out.rules = max(out.n, n), append(out.rules, rule)
 		}
+		if !bounded {
+			atOnce = n
+		}
 	}
 	add(ruleAge, p.tooOld(s), true)
 	add(ruleBytes, p.tooMany(s), false)
-	add(ruleFree, p.tooTight(s), true)
+	tight := p.tooTight(s)
+	add(ruleFree, tight, true)
+	out.short, out.bound = tight > out.n, out.n-atOnce
 	return out
 }
 

@@ -69,6 +69,37 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestBytesDoNotPayForOtherRules holds that what goes beyond the rule of bytes counts for the bound, also when that
+// rule demands something in each round.
+func TestBytesDoNotPayForOtherRules(t *testing.T) {
+	ten := aged(100, 90, 80, 70, 60, 50, 40, 30, 20, 10)
+	for _, c := range []struct {
+		name   string
+		policy Policy
+		want   int
+	}{
+		{"bytes alone", Policy{Bytes: 75}, 0},
+		{"age alone", Policy{Age: day}, 5},
+		{"both, and age demands more", Policy{Age: day, Bytes: 75}, 2},
+		{"both, and bytes demand more", Policy{Age: 95 * day, Bytes: 75}, 0},
+		{"free space demands more", Policy{Free: Space{Percent: 90}, Bytes: 85}, 3},
+	} {
+		if got := c.policy.decide(scene{files: ten, budget: 5, total: 1000}); got.bound != c.want {
+			t.Errorf("%s: decide() = %+v, want %d for the bound", c.name, got, c.want)
+		}
+	}
+	for reason, want := range map[string]bool{
+		Policy{Bytes: 5}.describe([]string{ruleBytes}):                                                     false,
+		Policy{Age: day}.describe([]string{ruleAge}):                                                       true,
+		Policy{Bytes: 5, Free: Space{Percent: 5}}.describe([]string{ruleBytes, ruleFree}):                  true,
+		Policy{Age: day, Bytes: 5, Free: Space{Bytes: 1}}.describe([]string{ruleAge, ruleBytes, ruleFree}): true,
+	} {
+		if isBounded(reason) != want {
+			t.Errorf("isBounded(%q) = %v, want %v", reason, !want, want)
+		}
+	}
+}
+
 func TestNoMoreThanSoManyAtOnce(t *testing.T) {
 	many := make([]file, 1000)
 	for i := range many {

@@ -47,6 +47,13 @@ const (
 	ruleFree  = "free"
 )
 
+const above = "above " // begins what describe says of the rule of bytes, and of no other
+
+// isBounded tells whether what describe said was a removal that counts for the bound within an hour.
+func isBounded(reason string) bool {
+	return !strings.HasPrefix(reason, above) || strings.Contains(reason, ", ") // of several rules all are counted
+}
+
 // describe says for a person which rules of the policy demand something.
 func (p Policy) describe(rules []string) string {
 	var parts []string
@@ -55,7 +62,7 @@ func (p Policy) describe(rules []string) string {
 		case r == ruleAge:
 			parts = append(parts, "older than "+days(p.Age))
 		case r == ruleBytes:
-			parts = append(parts, "above "+size(p.Bytes))
+			parts = append(parts, above+size(p.Bytes))
 		case p.Free.Percent > 0:
 			parts = append(parts, fmt.Sprintf("less than %g %% of the disk free", p.Free.Percent))
 		default:

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -43,7 +44,7 @@ func openBox(t testing.TB, dir string, o prune.Options) *box {
 	if b.k, err = seal.Open(dir, b.w, seal.Options{Host: "box", Now: o.Now}); err != nil {
 		t.Fatal(err)
 	}
-	o.Retire, o.Retired = b.k.Retire, b.k.Retired
+	o.Retire, o.Retired, o.Since = b.k.Retire, b.k.Retired, b.k.RetiredSince
 	if b.p, err = prune.Open(dir, b.w, o); err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +189,8 @@ func TestNumbersAreNeverGivenAgain(t *testing.T) {
 // finish is the next process: it ends what the one before left, and the log is as if nothing had happened.
 func finish(t *testing.T, dir, when string) {
 	t.Helper()
-	b := openBox(t, dir, prune.Options{Policy: prune.Policy{Bytes: 4000}})
+	full := new(atomic.Uint64) // no room for a reserve, which takes its time to make
+	b := openBox(t, dir, prune.Options{Policy: prune.Policy{Bytes: 4000}}.Disk(full, 1<<30))
 	if err := b.p.Resume(t.Context()); err != nil {
 		t.Fatalf("%s: Resume: %v", when, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -20,6 +21,10 @@ type Options struct {
 	// tells which of the segments named the chain calls retired. Both as of seal.Keeper.
 	Retire  func(ctx context.Context, reason string, segments ...string) error
 	Retired func(ctx context.Context, segments ...string) ([]string, error)
+
+	// Since tells each of the chain when segments were retired since a time, by which reason and how many; nil: what
+	// an earlier process removed is not known. As of seal.Keeper.
+	Since func(ctx context.Context, since time.Time, each func(at time.Time, reason string, segments int)) error
 
 	Now    func() time.Time     // wall clock; default time.Now
 	Uptime func() time.Duration // of the machine; default what the system says
@@ -58,9 +63,10 @@ type Pruner struct {
 	kick   chan struct{} // one slot: the policy is another one
 
 	working sync.Mutex // held by who looks at files and removes some, across IO
-	clock   *clock     // used with working held, as the next three
+	clock   *clock     // used with working held, as all up to mu
 	spans   spans
 	spent   allowance
+	reserve reserve
 	doubted string        // said last
 	freed   time.Duration // uptime at which free space was last made; 0: never
 	listed  listing
@@ -75,6 +81,8 @@ type Stats struct {
 	Segments, Bytes uint64    // removed
 	Last            time.Time // when it was last looked whether something is to be removed, without an error; zero: never
 	Failures        uint64    // times that it could not be done
+	Failing         bool      // the last attempt of Run failed; it is tried again
+	Short           bool      // less of the disk is free than should be, and nothing more may be removed now
 	Doubt           string    // why the clock is not believed; empty: it is, or nobody asked it
 }
 
@@ -87,7 +95,7 @@ func Open(dir string, w *format.Writer, o Options) (*Pruner, error) {
 	}
 	o = o.withDefaults()
 	p := &Pruner{log: log, w: w, o: o, sealed: w.SealBell(), kick: make(chan struct{}, 1), clock: newClock(o.Now, o.Uptime),
-		spans: spans{log: log, known: map[string]span{}}, policy: o.Policy}
+		spans: spans{log: log, known: map[string]span{}}, reserve: reserve{path: filepath.Join(dir, ReserveName)}, policy: o.Policy}
 	w.SetSegmentBytes(o.Policy.SegmentBytes())
 	return p, nil
 }
@@ -96,7 +104,7 @@ func Open(dir string, w *format.Writer, o Options) (*Pruner, error) {
 func (p *Pruner) SetPolicy(policy Policy) {
 	p.mu.Lock()
 	same := p.policy == policy
-	p.policy = policy
+	p.policy, p.stats.Short = policy, p.stats.Short && same
 	p.mu.Unlock()
 	if same {
 		return
@@ -132,8 +140,13 @@ const (
 // or other files on the disk make due. Without a rule it sleeps. What an earlier process left undone comes first.
 func (p *Pruner) Run(ctx context.Context) error {
 	failed := 0 // in a row
-	err := p.Resume(ctx)
+	resumed := false
 	for {
+		var err error
+		if !resumed {
+			err = p.resume(ctx)
+			resumed = err == nil
+		}
 		if err == nil && p.Policy().Keeps() {
 			_, err = p.once(ctx, p.Policy(), "", true)
 		}
@@ -146,13 +159,13 @@ func (p *Pruner) Run(ctx context.Context) error {
 			if failed++; failed == 1 { // said once: the disk may be the one that the messages go to
 				p.o.Logger.Warn("old records cannot be removed now; it is tried again", "err", err)
 			}
-			p.count(func(s *Stats) { s.Failures++ })
+			p.count(func(s *Stats) { s.Failures, s.Failing = s.Failures+1, true })
 			wait = min(lookEvery<<min(failed, 10), maxRetry)
 		case failed > 0:
 			p.o.Logger.Info("old records can be removed again")
+			p.count(func(s *Stats) { s.Failing = false })
 			failed = 0
 		}
-		err = nil
 		if !p.sleep(ctx, wait) {
 			return nil
 		}
@@ -220,7 +233,7 @@ func (p *Pruner) look(policy Policy, bounded, anew bool) (scene, error) {
 	if err != nil {
 		return scene{}, err
 	}
-	s := scene{files: make([]file, len(segs)), budget: -1}
+	s := scene{files: make([]file, len(segs)), free: math.MaxUint64, budget: -1}
 	for i, seg := range segs {
 		s.files[i] = file{name: seg.Name, first: seg.First, bytes: seg.Size + p.beside(seg.Name)}
 	}
@@ -231,6 +244,7 @@ func (p *Pruner) look(policy Policy, bounded, anew bool) (scene, error) {
 		if s.free, s.total, err = p.o.space(p.log.Dir()); err != nil {
 			return s, err
 		}
+		s.looked = true
 	}
 	if policy.Age > 0 || policy.AtLeast.Age > 0 {
 		if err := p.age(&s, segs); err != nil {

@@ -23,6 +23,8 @@ type Result struct {
 	More     bool     // there is more than one call removes
 	Doubt    string   // why the clock is not believed; empty: it is, or nobody asked it
 	Kept     int      // segments that are left
+
+	bound int // of Segments so many count for the bound within an hour
 }
 
 // Plan returns what policy would remove, without the bounds of Run.
@@ -60,14 +62,17 @@ func (p *Pruner) once(ctx context.Context, policy Policy, by string, bounded boo
 	p.working.Lock()
 	defer p.working.Unlock()
 	r, files, err := p.plan(policy, bounded)
+	if bounded && err == nil && !p.reserve.made {
+		p.keepReserve()
+	}
 	if err != nil || len(files) == 0 {
 		if err == nil {
 			p.count(func(s *Stats) { s.Last = p.o.Now() })
 		}
 		return r, err
 	}
-	if bounded && !slices.Contains(r.Rules, ruleBytes) {
-		p.spent.spend(len(files), p.o.Uptime()) // also when it fails: no faster because of that
+	if bounded {
+		p.spent.spend(r.bound, p.o.Uptime()) // also when it fails: no faster because of that
 	}
 	if slices.Contains(r.Rules, ruleFree) {
 		p.freed = max(p.o.Uptime(), 1)
@@ -98,7 +103,10 @@ func (p *Pruner) plan(policy Policy, bounded bool) (Result, []file, error) {
 		return Result{}, nil, err
 	}
 	d := policy.decide(s)
-	r := Result{Rules: d.rules, More: d.more, Kept: len(s.files) - d.n}
+	if bounded && (s.looked || policy.Free == Space{}) {
+		p.count(func(s *Stats) { s.Short = d.short })
+	}
+	r := Result{Rules: d.rules, More: d.more, Kept: len(s.files) - d.n, bound: d.bound}
 	if policy.Age > 0 {
 		r.Doubt = s.doubt
 	}
@@ -117,14 +125,9 @@ func (p *Pruner) remove(ctx context.Context, files []file, r Result, why, by str
 	m := format.Removal{Rules: r.Rules, Segments: r.Segments, First: r.First, Last: r.Last, Bytes: r.Bytes, LastEseq: eseq}
 	msg := fmt.Sprintf("Removing %s (%s), records %d to %d: %s.", counted(len(files)), size(r.Bytes), r.First, r.Last, why)
 	start := message(format.ActionRetentionStart, msg, by, m)
-	err := p.o.step("start")
-	if err == nil {
-		err = p.w.AppendReserved(start)
-	}
+	err := p.step("start", func() error { return p.w.AppendReserved(start) })
 	if err == nil && p.o.Retire != nil {
-		if err = p.o.step("retire"); err == nil {
-			err = p.o.Retire(ctx, why, r.Segments...)
-		}
+		err = p.step("retire", func() error { return p.o.Retire(ctx, why, r.Segments...) })
 	}
 	n := 0
 	if err == nil {
@@ -140,6 +143,16 @@ func (p *Pruner) remove(ctx context.Context, files []file, r Result, why, by str
 		return gone, fmt.Errorf("announce the removal: %w", err)
 	}
 	return gone, errors.Join(err, p.done(m, by, err))
+}
+
+// step does what needs room on the disk, with the reserve where there is no other.
+func (p *Pruner) step(name string, do func() error) error {
+	return p.reserve.with(p.log.Dir(), func() error {
+		if err := p.o.step(name); err != nil {
+			return err
+		}
+		return do()
+	})
 }
 
 // unlink removes segments one after the other, and returns how many are gone for good.

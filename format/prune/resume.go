@@ -4,9 +4,25 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"shiplog/format"
 )
+
+// resume is what Run begins with: it ends what an earlier process began, and counts what that one removed of late.
+func (p *Pruner) resume(ctx context.Context) error {
+	if err := p.Resume(ctx); err != nil || p.o.Since == nil {
+		return err
+	}
+	p.working.Lock()
+	defer p.working.Unlock()
+	now, up := p.o.Now(), p.o.Uptime()
+	return p.o.Since(ctx, now.Add(-time.Hour), func(at time.Time, reason string, segments int) {
+		if ago := now.Sub(at); ago > -time.Hour && isBounded(reason) { // else the clock was another one then
+			p.spent.spend(segments, up-max(ago, 0))
+		}
+	})
+}
 
 // Resume ends what an earlier process began and did not end: segments that it announced and retired are removed, and
 // the record that is missing is written. Whatever it did not retire is left to the policy.
@@ -39,12 +55,12 @@ func (p *Pruner) Resume(ctx context.Context) error {
 	}
 	gone, bytes := 0, int64(0)
 	if n > 0 {
+		gone, err = p.unlink(ctx, there[:n])
 		for _, seg := range segs {
-			if slices.Contains(there[:n], seg.Name) {
+			if slices.Contains(there[:gone], seg.Name) {
 				bytes += seg.Size
 			}
 		}
-		gone, err = p.unlink(ctx, there[:n])
 		p.count(func(s *Stats) {
 			s.Segments += uint64(gone)
 			s.Bytes += uint64(bytes)

@@ -49,6 +49,8 @@ type chainFault struct {
 	line int64 // from 1, in the file
 	seg  string
 	text string
+
+	blank bool // what a line said is not known any more
 }
 
 // treeHashes are the stored hashes of a Merkle tree.
@@ -223,7 +225,7 @@ func (c *chain) checkSignature(l *Line, sig *signature) {
 }
 
 func (c *chain) fault(word Word, l *Line, text string) {
-	c.faults = append(c.faults, chainFault{word: word, line: c.size + 1, seg: l.Seg, text: text})
+	c.faults = append(c.faults, chainFault{word: word, line: c.size + 1, seg: l.Seg, text: text, blank: word == WordSealsCut || l.V == 0})
 }
 
 // push appends a line to the tree.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -32,6 +33,15 @@ type Checkpoint struct {
 
 	text []byte // the whole note
 }
+
+// errCannotRead says that the system did not give a file, which says nothing of what is in it.
+var errCannotRead = errors.New("cannot be read now")
+
+// cannotRead is errCannotRead with its cause.
+type cannotRead struct{ cause error }
+
+func (e *cannotRead) Error() string   { return e.cause.Error() }
+func (e *cannotRead) Unwrap() []error { return []error{errCannotRead, e.cause} }
 
 // ErrNoCheckpoint says that a log has no checkpoint, so it is not sealed.
 var ErrNoCheckpoint = errors.New("no checkpoint")
@@ -123,6 +133,9 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 	text, err := readSmall(filepath.Join(logDir(dir), CheckpointName), maxCheckpoint)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNoCheckpoint
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok && errno != syscall.ELOOP {
+		return nil, &cannotRead{err}
 	}
 	if err != nil {
 		return nil, err

@@ -76,6 +76,9 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 		if r.Result != ResultOK || r.ActiveSigned != r.ActiveBytes {
 			t.Fatalf("killed at step %d, %s: Verify = %s %+v with %d of %d bytes signed, want ok", n, at, r.Result, r.Findings, r.ActiveSigned, r.ActiveBytes)
 		}
+		if r := b.verify(VerifyOptions{}); r.Result != ResultOK {
+			t.Fatalf("killed at step %d, %s: Verify without a key = %s %+v, want ok", n, at, r.Result, r.Findings)
+		}
 		if have := keyFiles(t, dir); len(have) != 1 {
 			t.Fatalf("killed at step %d, %s: keys %q are left, want one", n, at, have)
 		}

@@ -29,9 +29,11 @@
 //	host      this host, when it is not the one on which the log was begun
 //	late      true: the segment was found sealed, after a crash or from an older program; what happened to it
 //	          before time is not known
+//	lost      true: the checkpoint was missing and was made anew with this line, whose tail is what the chain knew last;
+//	          whether the end of the log had been cut is not known
 //	was       what a checkpoint said of the segment earlier, which does not fit to what it was at time
 //	from      the first line only: origin, key, size and root of an earlier chain that could not be continued,
-//	          and the reason; its files are kept as SEALS.jsonl.1.old and checkpoint.1.old, 2, 3 ...
+//	          and the reason; damaged true: it was not what had been signed. Its files are kept as SEALS.jsonl.1.old and checkpoint.1.old, 2, 3 ...
 //	sig       base64 of 4 bytes key hash and the Ed25519 signature of the text "shiplog seal v1", a newline, and
 //	          the line without ,"sig":"..."
 //
@@ -60,5 +62,5 @@
 //
 // # History
 //
-//	1  first version; testdata/v1
+//	1  first version; testdata/v1. lost and from.damaged came later: who does not know them passes over them
 package seal

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sync/atomic"
 
 	"shiplog/format"
 )
@@ -29,11 +30,14 @@ type sums struct {
 	lines uint64    // newlines so far
 	off   int64     // bytes so far
 	full  bool      // the last byte was a newline, or there was none
+
+	moves *atomic.Uint64 // counts the reads; nil: nobody asks
 }
 
-func newSums(blocks bool) *sums {
-	s := &sums{all: sha256.New(), full: true}
-	if blocks {
+// newSums is the hash of nothing. With moves it is a keeper's: it has blocks, and counts there that it moves on.
+func newSums(moves *atomic.Uint64) *sums {
+	s := &sums{all: sha256.New(), full: true, moves: moves}
+	if moves != nil {
 		s.block = sha256.New()
 	}
 	return s
@@ -115,6 +119,9 @@ func (s *sums) read(ctx context.Context, f *os.File, limit int64, buf []byte, pi
 			return nil
 		}
 		n, err := f.ReadAt(b, s.off)
+		if s.moves != nil {
+			s.moves.Add(1)
+		}
 		s.add(b[:n])
 		if errors.Is(err, io.EOF) {
 			if n == 0 {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"shiplog/format"
@@ -23,6 +24,8 @@ type Options struct {
 	EpochAge   time.Duration    // after which the next occasion makes a new key; default 24h
 	Now        func() time.Time // wall clock; default time.Now
 	Logger     *slog.Logger     // told of each checkpoint and of what is wrong; default: nobody
+
+	lines int64 // of a chain at most; tests have shorter ones
 
 	step func(string) error // tests let a step fail, as a kill would; nil: none fails
 }
@@ -49,6 +52,9 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.lines == 0 {
+		o.lines = maxSealLines
+	}
 	if o.step == nil {
 		o.step = func(string) error { return nil }
 	}
@@ -65,6 +71,10 @@ type Keeper struct {
 	buf  []byte // for reading; used with mu held
 	late string // segments before this one were sealed before Open
 
+	asked   chan struct{} // by Alive; size 0
+	moves   atomic.Uint64 // blocks read and steps made
+	failing atomic.Bool
+
 	// mu is held across IO: who else waits for it wants to write to the same files.
 	mu     sync.Mutex
 	chain  *chain      // nil: to be read from disk first. Guarded by mu, as all below
@@ -74,6 +84,7 @@ type Keeper struct {
 	cp     *Checkpoint // as it is on disk; nil: there is none
 	from   *From       // for the first line, when an earlier chain was set aside
 	active *activeSums // nil: not hashed yet
+	opened bool        // Open has returned
 	begun  bool        // this keeper began the chain
 	unsure bool        // a sync of SEALS.jsonl failed
 }
@@ -92,7 +103,8 @@ func Open(dir string, w *format.Writer, o Options) (*Keeper, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	k := &Keeper{log: log, w: w, o: o, keys: keys{filepath.Join(dir, "keys"), o.step}, buf: make([]byte, readBytes)}
+	k := &Keeper{log: log, w: w, o: o, buf: make([]byte, readBytes), asked: make(chan struct{})}
+	k.keys = keys{filepath.Join(dir, "keys"), k.step}
 	if k.late, _ = w.Active(); k.late == "" {
 		segs, err := log.Segments()
 		if err != nil {
@@ -107,6 +119,7 @@ func Open(dir string, w *format.Writer, o Options) (*Keeper, error) {
 	if err := k.ready(); err != nil {
 		k.o.Logger.Warn(cannotSeal, "err", err)
 	}
+	k.opened = true
 	return k, nil
 }
 
@@ -150,10 +163,12 @@ func (k *Keeper) Run(ctx context.Context) error {
 				k.o.Logger.Warn(cannotSeal, "err", err)
 			}
 			failed++
+			k.failing.Store(true)
 			last, due = time.Now(), time.After(min(k.o.TailEvery<<min(failed-1, 10), maxRetry))
 		case err == nil && failed > 0 && due == nil:
 			k.o.Logger.Info("the log is sealed again")
 			failed = 0
+			k.failing.Store(false)
 		}
 		err = nil
 		bell := grown
@@ -163,6 +178,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-k.asked:
 		case <-sealed:
 			err = k.locked(func() error { return k.sealAll(ctx) })
 		case <-bell:
@@ -220,6 +236,12 @@ func (k *Keeper) locked(f func() error) error {
 	err := k.ready()
 	if err == nil {
 		err = f()
+	}
+	if errors.Is(err, errLong) {
+		k.chain = nil
+		if err = k.ready(); err == nil {
+			err = f()
+		}
 	}
 	if err != nil {
 		k.chain = nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"shiplog/format"
@@ -25,7 +26,10 @@ func (k *Keeper) ready() error {
 		return err
 	}
 	cp, err := ReadCheckpoint(k.log.Dir())
-	broken := ""
+	broken, damaged := "", true
+	if errors.Is(err, errCannotRead) {
+		return err // a new chain would be one with another key, for a disk that was away or too many open files
+	}
 	if err != nil && !errors.Is(err, ErrNoCheckpoint) {
 		broken = err.Error()
 	}
@@ -38,12 +42,17 @@ func (k *Keeper) ready() error {
 	case why != "":
 		broken = why
 	case c != nil:
-		broken = k.cannotContinue(c, cp, have)
-	case len(have) > 0:
+		if broken = spoiled(c, cp); broken == "" {
+			broken, damaged = withoutKey(c, have), false
+			if broken == "" && c.size >= k.o.lines {
+				broken = errLong.Error()
+			}
+		}
+	case k.wasSealed(have):
 		broken = SealsName + " and the checkpoint are gone, although a key for them is here"
 	}
 	if broken != "" {
-		if err := k.setAside(broken); err != nil {
+		if err := k.setAside(broken, damaged); err != nil {
 			return err
 		}
 		return k.begin()
@@ -78,15 +87,21 @@ func (k *Keeper) existing(cp *Checkpoint) (c *chain, why string, err error) {
 // epoch is the number of the key that signs the next line.
 func (c *chain) epoch() int { return len(c.keys) - 1 }
 
-// cannotContinue says why a chain cannot be continued; empty: it can.
-func (k *Keeper) cannotContinue(c *chain, cp *Checkpoint, have map[int]*epochKey) string {
+var errLong = fmt.Errorf("%s has as many lines as it may have", SealsName)
+
+// withoutKey says that a chain cannot be continued here, although nothing is wrong with it; empty: it can.
+func withoutKey(c *chain, have map[int]*epochKey) string {
+	if key := have[c.epoch()]; key == nil || key.public != c.key(c.size).public {
+		return fmt.Sprintf("the private key of epoch %d is not here: this is a copy without it, or it was removed", c.epoch())
+	}
+	return ""
+}
+
+// spoiled says why a chain and its checkpoint are not what was signed; empty: they are.
+func spoiled(c *chain, cp *Checkpoint) string {
 	if len(c.faults) > 0 {
 		f := c.faults[0]
 		return fmt.Sprintf("line %d of %s: %s", f.line, SealsName, f.text)
-	}
-	now := c.key(c.size)
-	if key := have[c.epoch()]; key == nil || key.public != now.public {
-		return fmt.Sprintf("the private key of epoch %d is not here: this is a copy without it, or it was removed", c.epoch())
 	}
 	if cp == nil {
 		return ""
@@ -122,7 +137,7 @@ func (k *Keeper) resume(c *chain, cp *Checkpoint, key *epochKey) error {
 		}
 	}
 	if c.size == 0 {
-		k.from = k.earlier("its files were set aside")
+		k.from = k.earlier("", false)
 	}
 	if host := k.foreignHost(); host != "" {
 		k.o.Logger.Warn("the log was begun on another host and is continued here; only one of the two may go on with it",
@@ -132,8 +147,11 @@ func (k *Keeper) resume(c *chain, cp *Checkpoint, key *epochKey) error {
 		const what = "The checkpoint of the log was missing and was made anew: whether the end of the log was cut cannot be told."
 		k.o.Logger.Error("the checkpoint is missing and is made anew", "size", c.size)
 		k.tell(context.Background(), "log.checkpoint_missing", what, map[string]any{"size": c.size})
-	}
-	if cp == nil || cp.Size < c.size { // a crash came between
+		if err := k.addLost(); err != nil {
+			k.chain = nil
+			return err
+		}
+	} else if cp == nil || cp.Size < c.size { // a crash came between
 		var tail *Tail
 		if cp != nil && cp.Tail != nil && cp.Tail.Seg > c.newest() {
 			tail = cp.Tail
@@ -143,7 +161,28 @@ func (k *Keeper) resume(c *chain, cp *Checkpoint, key *epochKey) error {
 			return err
 		}
 	}
-	return k.keys.erase(key.epoch)
+	return k.keys.erase(k.key.epoch)
+}
+
+// addLost says in the chain that the checkpoint was missing. Without that a start would hide it.
+func (k *Keeper) addLost() error {
+	if end := k.chain.end(); end != nil {
+		return k.addLine(&Line{Tail: end, Lost: true}, nil)
+	}
+	return k.writeCheckpoint(nil)
+}
+
+// end is the begin of a segment that the chain knew last, sealed or not; nil: it knew none.
+func (c *chain) end() *Tail {
+	for _, l := range slices.Backward(c.lines) {
+		switch {
+		case l.Tail != nil:
+			return l.Tail
+		case l.Seg != "":
+			return &Tail{Seg: l.Seg, Bytes: l.Bytes, Lines: l.Lines, SHA256: l.SHA256}
+		}
+	}
+	return nil
 }
 
 // begin makes the key and the checkpoint of a new chain.
@@ -161,78 +200,16 @@ func (k *Keeper) begin() error {
 	}
 	k.chain, k.key, k.cp, k.since, k.seals, k.begun = c, key, nil, k.o.Now(), 0, true
 	if k.from == nil {
-		k.from = k.earlier("its files were set aside")
+		k.from = k.earlier("", false)
 	}
 	if err := k.writeCheckpoint(nil); err != nil {
 		k.chain = nil
 		return err
 	}
+	if k.opened { // nobody asks for NewKey any more
+		k.o.Logger.Warn("the log is sealed under a new key; note it down outside of this machine", "key", key.public)
+	}
 	return nil
-}
-
-// setAside renames the files of a chain that cannot be continued, and says so. Nothing is deleted but keys, which
-// are of no use without their chain.
-func (k *Keeper) setAside(reason string) error {
-	dir := k.log.Dir()
-	n := 1
-	for exists(oldName(dir, SealsName, n)) || exists(oldName(dir, CheckpointName, n)) {
-		n++
-	}
-	for _, name := range []string{SealsName, CheckpointName} {
-		if err := k.o.step("set aside"); err != nil {
-			return err
-		}
-		err := os.Rename(filepath.Join(dir, name), oldName(dir, name, n))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	if err := format.SyncDir(dir); err != nil {
-		return err
-	}
-	k.from = k.earlier(reason)
-	k.o.Logger.Error("the chain of seals cannot be continued; it was set aside and a new one is begun, with a new key", "reason", reason)
-	data := map[string]any{"reason": reason}
-	if k.from != nil {
-		data["origin"], data["size"] = k.from.Origin, k.from.Size
-	}
-	k.tell(context.Background(), "log.seals_begun", "The chain of seals could not be continued ("+reason+"); a new one was begun.", data)
-	return nil
-}
-
-func oldName(dir, name string, n int) string {
-	return filepath.Join(dir, name+"."+strconv.Itoa(n)+".old")
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
-// earlier describes the newest chain that was set aside; nil: there is none.
-func (k *Keeper) earlier(reason string) *From {
-	dir, n := k.log.Dir(), 1
-	for exists(oldName(dir, SealsName, n)) || exists(oldName(dir, CheckpointName, n)) {
-		n++
-	}
-	if n--; n == 0 {
-		return nil
-	}
-	from := &From{Reason: reason}
-	if text, err := readSmall(oldName(dir, CheckpointName, n), maxCheckpoint); err == nil {
-		if cp, err := ParseCheckpoint(text); err == nil {
-			from.Origin, from.Key, from.Size, from.Root = cp.Origin, cp.Key, cp.Size, cp.Root.String()
-			return from
-		}
-	}
-	c, err := readChain(oldName(dir, SealsName, n), "", "")
-	if err != nil {
-		return from
-	}
-	if root, err := c.root(c.size); err == nil {
-		from.Origin, from.Key, from.Size, from.Root = c.origin, c.keys[0].public, c.size, root.String()
-	}
-	return from
 }
 
 // writeAgain writes SEALS.jsonl anew after a sync of it failed: the kernel tells such an error once and then believes
@@ -275,7 +252,7 @@ func (k *Keeper) takeTorn(c *chain) error {
 	if err = errors.Join(err, to.Close()); err != nil {
 		return err
 	}
-	if err := k.o.step("cut seals"); err != nil {
+	if err := k.step("cut seals"); err != nil {
 		return err
 	}
 	if err := f.Truncate(c.good); err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"shiplog/format"
 )
@@ -52,7 +53,7 @@ func (k *Keeper) sealOne(ctx context.Context, name string) error {
 	l := &Line{Seg: name, Late: name < k.late}
 	s := k.active
 	if s == nil || s.name != name || s.behind(f) {
-		s = &activeSums{name, newSums(true)}
+		s = &activeSums{name, newSums(&k.moves)}
 		if err := f.Sync(); err != nil { // nobody has said that it is on disk
 			return err
 		}
@@ -79,7 +80,7 @@ func (k *Keeper) sealOne(ctx context.Context, name string) error {
 		k.active = nil
 	}
 	if l.Was != nil {
-		k.tellChanged(ctx, name, l.Was)
+		k.tellChanged(ctx, l)
 	}
 	return nil
 }
@@ -125,7 +126,7 @@ func (k *Keeper) signActive(ctx context.Context) error {
 	defer f.Close()
 	l := &Line{}
 	if k.active == nil || k.active.name != name || k.active.behind(f) {
-		k.active = &activeSums{name, newSums(true)}
+		k.active = &activeSums{name, newSums(&k.moves)}
 		if err := f.Sync(); err != nil {
 			return err
 		}
@@ -143,7 +144,7 @@ func (k *Keeper) signActive(ctx context.Context) error {
 			return err
 		}
 		if l.Was != nil {
-			k.tellChanged(ctx, name, l.Was)
+			k.tellChanged(ctx, l)
 		}
 		return nil
 	case s.off == 0, k.cp.Tail != nil && *k.cp.Tail == *tail:
@@ -152,14 +153,18 @@ func (k *Keeper) signActive(ctx context.Context) error {
 	return k.writeCheckpoint(tail)
 }
 
-// epochOver tells whether the next line is the last of its epoch.
+// epochOver tells whether the next line is the last of its epoch. One that began far in the future did so by a clock
+// that was wrong, and would last until then.
 func (k *Keeper) epochOver() bool {
-	return k.seals >= k.o.EpochSeals || k.o.Now().Sub(k.since) >= k.o.EpochAge
+	return k.seals >= k.o.EpochSeals || k.o.Now().Sub(k.since).Abs() >= k.o.EpochAge
 }
 
 // addLine completes a line, appends it and renews the checkpoint.
 func (k *Keeper) addLine(l *Line, tail *Tail) error {
 	c := k.chain
+	if c.size >= k.o.lines {
+		return errLong // ready begins the next one
+	}
 	l.V, l.N, l.Prev, l.Epoch, l.Time = lineVersion, c.expected(), c.prev, k.key.epoch, k.o.Now().UTC()
 	l.Host = k.foreignHost()
 	if c.size == 0 {
@@ -198,18 +203,18 @@ func (k *Keeper) addLine(l *Line, tail *Tail) error {
 // appendLine writes a line to SEALS.jsonl, durably.
 func (k *Keeper) appendLine(b []byte) error {
 	path := filepath.Join(k.log.Dir(), SealsName)
-	if err := k.o.step("open seals"); err != nil {
+	if err := k.step("open seals"); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
 	if err != nil {
 		return err
 	}
-	if err = k.o.step("write seals"); err == nil {
+	if err = k.step("write seals"); err == nil {
 		_, err = f.Write(append(b[:len(b):len(b)], '\n'))
 	}
 	if err == nil {
-		if err = k.o.step("sync seals"); err == nil {
+		if err = k.step("sync seals"); err == nil {
 			err = f.Sync()
 		}
 		k.unsure = err != nil
@@ -251,7 +256,7 @@ func (k *Keeper) writeFile(path string, b []byte) error {
 	if what == "" {
 		what = filepath.Base(path)
 	}
-	if err := k.o.step("write " + what); err != nil {
+	if err := k.step("write " + what); err != nil {
 		return err
 	}
 	temp := path + ".new"
@@ -266,7 +271,7 @@ func (k *Keeper) writeFile(path string, b []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return errors.Join(err, os.Remove(temp))
 	}
-	if err := k.o.step("rename " + what); err != nil {
+	if err := k.step("rename " + what); err != nil {
 		return err
 	}
 	if err := os.Rename(temp, path); err != nil {
@@ -275,12 +280,25 @@ func (k *Keeper) writeFile(path string, b []byte) error {
 	return format.SyncDir(filepath.Dir(path))
 }
 
-// tellChanged writes a record that a segment is not what was signed of it. A failure is not more than the record
-// that is missing: the chain says it too.
-func (k *Keeper) tellChanged(ctx context.Context, name string, was *Tail) {
-	k.o.Logger.Error("a segment is not what was signed of it: somebody changed it while shiplog was not looking", "segment", name, "bytes", was.Bytes)
-	k.tell(ctx, "log.changed", "The first "+counted(was.Bytes)+" of "+name+" are not what shiplog had signed: somebody changed them while it was not looking.",
-		map[string]any{"segment": name, "bytes": was.Bytes, "sha256": was.SHA256})
+// tellChanged writes a record that a segment is not what was signed of it, as the line l says. A failure is not more
+// than the record that is missing: the chain says it too.
+func (k *Keeper) tellChanged(ctx context.Context, l *Line) {
+	was := l.Was
+	msg := "The first " + counted(was.Bytes) + " of " + was.Seg + " are not what shiplog had signed: somebody changed them while it was not looking."
+	if left := l.left(); left < was.Bytes {
+		msg = "The end of " + was.Seg + " is gone: shiplog had signed " + counted(was.Bytes) + " and found " + strconv.FormatInt(left, 10) +
+			". Somebody cut it, or the log was put back from a copy that took it before the checkpoint."
+	}
+	k.o.Logger.Error("a segment is not what was signed of it: somebody changed it while shiplog was not looking", "segment", was.Seg, "bytes", was.Bytes, "found", l.left())
+	k.tell(ctx, "log.changed", msg, map[string]any{"segment": was.Seg, "bytes": was.Bytes, "sha256": was.SHA256})
+}
+
+// left is how many bytes of its segment a line with Was is about.
+func (l *Line) left() int64 {
+	if l.Tail != nil {
+		return l.Tail.Bytes
+	}
+	return l.Bytes
 }
 
 // tell writes a record about the seals.

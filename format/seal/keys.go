@@ -94,20 +94,32 @@ func (k *keys) create(origin string, epoch int) (*epochKey, error) {
 	return &epochKey{epoch, signer, public}, err
 }
 
+// list returns the epochs of which there is a key. A folder that is not there has none; one that cannot be read is an
+// error, since without a key a new chain would be begun.
+func (k *keys) list() ([]int, error) {
+	ents, err := os.ReadDir(k.dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var epochs []int
+	for _, e := range ents {
+		epoch, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(e.Name(), "seal-"), keySuffix))
+		if err == nil && keyName(epoch) == e.Name() {
+			epochs = append(epochs, epoch)
+		}
+	}
+	return epochs, nil
+}
+
 // load reads all keys that are there, by epoch.
 func (k *keys) load() (map[int]*epochKey, error) {
-	paths, err := filepath.Glob(filepath.Join(k.dir, "seal-[0-9]*"+keySuffix))
+	epochs, err := k.list()
 	if err != nil {
 		return nil, err
 	}
 	found := map[int]*epochKey{}
-	for _, path := range paths {
-		digits := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "seal-"), keySuffix)
-		epoch, err := strconv.Atoi(digits)
-		if err != nil || keyName(epoch) != filepath.Base(path) {
-			continue
-		}
-		text, err := readSmall(path, 4096)
+	for _, epoch := range epochs {
+		text, err := readSmall(filepath.Join(k.dir, keyName(epoch)), 4096)
 		if err != nil {
 			return nil, err
 		}
@@ -136,15 +148,15 @@ func parseKey(epoch int, secret string) (*epochKey, error) {
 // erase overwrites and removes the keys of all epochs but one. On file systems that copy on write, and on flash,
 // the old bytes may live on for a while.
 func (k *keys) erase(keep int) error {
-	paths, err := filepath.Glob(filepath.Join(k.dir, "seal-[0-9]*"+keySuffix))
-	for _, path := range paths {
-		if filepath.Base(path) == keyName(keep) {
+	epochs, err := k.list()
+	for _, epoch := range epochs {
+		if epoch == keep {
 			continue
 		}
 		if serr := k.step("erase key"); serr != nil {
 			return serr
 		}
-		err = errors.Join(err, eraseFile(path))
+		err = errors.Join(err, eraseFile(filepath.Join(k.dir, keyName(epoch))))
 	}
 	return err
 }

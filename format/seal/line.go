@@ -45,6 +45,7 @@ type Line struct {
 	NextKey string    `json:"next_key,omitempty"`
 	Host    string    `json:"host,omitempty"`
 	Late    bool      `json:"late,omitempty"`
+	Lost    bool      `json:"lost,omitempty"`
 	Was     *Tail     `json:"was,omitempty"`
 	From    *From     `json:"from,omitempty"`
 }
@@ -64,6 +65,8 @@ type From struct {
 	Size   int64  `json:"size,omitempty"`
 	Root   string `json:"root,omitempty"` // base64, as in a checkpoint
 	Reason string `json:"reason"`
+
+	Damaged bool `json:"damaged,omitempty"` // it was not what had been signed
 }
 
 // zeroHash stands for the line before the first.

@@ -1,6 +1,10 @@
 package seal
 
-import "context"
+import (
+	"context"
+	"slices"
+	"time"
+)
 
 // Retired returns those of the named segments that the chain says were removed by rule, in the order given: their
 // removal may be brought to its end.
@@ -15,4 +19,20 @@ func (k *Keeper) Retired(_ context.Context, segments ...string) (retired []strin
 		return nil
 	})
 	return retired, err
+}
+
+// RetiredSince calls each for the lines since a time that say that segments were removed by rule, the newest first. It
+// ends at the first line before that time.
+func (k *Keeper) RetiredSince(_ context.Context, since time.Time, each func(at time.Time, reason string, segments int)) error {
+	return k.locked(func() error {
+		for _, l := range slices.Backward(k.chain.lines) {
+			if l.Time.Before(since) {
+				break
+			}
+			if len(l.Retired) > 0 {
+				each(l.Time, l.Reason, len(l.Retired))
+			}
+		}
+		return nil
+	})
 }

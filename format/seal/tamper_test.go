@@ -216,13 +216,13 @@ func TestEachManipulationHasItsWord(t *testing.T) {
 		{"a line is changed and all is signed with another key", func(b *box) { edit(7)(b); resign(b, 2, otherKey(b)) }, "foreign-key foreign-key", "2-2"},
 		{"a line of the seals is removed", func(b *box) {
 			b.lines(SealsName, func(l []string) []string { return append(l[:1], l[2:]...) })
-		}, "extra seals-cut seals-cut", "0-0"},
+		}, "seals-cut seals-cut unsealed", "2-2"},
 		{"two lines of the seals are swapped", func(b *box) {
 			b.lines(SealsName, func(l []string) []string { l[0], l[1] = l[1], l[0]; return l })
 		}, "seals-cut seal-edited seals-cut", "1-1"},
 		{"a line of the seals is no line of seals", func(b *box) {
 			b.lines(SealsName, func(l []string) []string { l[1] = "nonsense\n"; return l })
-		}, "extra seal-edited", "0-0"},
+		}, "seal-edited unsealed", "2-2"},
 		{"the last seal is removed", func(b *box) {
 			b.lines(SealsName, func(l []string) []string { return l[:2] })
 		}, "seals-cut unsealed", "0-0"},
@@ -240,7 +240,7 @@ func TestEachManipulationHasItsWord(t *testing.T) {
 		}, "reordered", "9-10"},
 		{"the end of the active segment is cut off", func(b *box) {
 			b.lines(segment(4), func(l []string) []string { return l[:5] })
-		}, "truncated", "0-0"},
+		}, "truncated", "5-5"},
 		{"the active segment is removed", func(b *box) { b.remove(segment(4)) }, "missing", "0-0"},
 		{"the end is cut off, with seals and checkpoint of then", nil, "", ""},
 		{"only the file of blocks is changed", func(b *box) { b.put(segment(2)+".blk", []byte("x")) }, "", ""},

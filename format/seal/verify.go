@@ -38,6 +38,8 @@ type verifier struct {
 	state map[string]*segmentState
 	segs  []format.Segment
 
+	working bool // a keeper seals while this looks
+
 	mu     sync.Mutex
 	report *Report           // guarded by mu while segments are read
 	hashes map[string]string // of segments that are not what was sealed, by name; guarded by mu
@@ -77,7 +79,11 @@ const (
 
 // load reads the checkpoint, then the chain, then lists the segments: in this order each has at least what the one
 // before speaks of, also while the log is written.
+//
+// On a busy log there may be a segment without a seal whenever one looks. So the oldest one of the first look is waited
+// for: when it got its seal a keeper is at work, and the others are its next ones.
 func (v *verifier) load(ctx context.Context) error {
+	first := ""
 	for try := range unsealedTries {
 		if try > 0 {
 			select {
@@ -92,6 +98,12 @@ func (v *verifier) load(ctx context.Context) error {
 		if v.o.now || !v.growing() {
 			break
 		}
+		if first == "" {
+			first = v.unsealed()[0].Name
+		}
+		if v.working = first <= v.chain.newest(); v.working {
+			break
+		}
 	}
 	return nil
 }
@@ -102,10 +114,21 @@ func (v *verifier) loadOnce() (err error) {
 	if v.cp != nil {
 		fallback = v.cp.Key
 	}
-	if _, serr := os.Stat(path); errors.Is(serr, os.ErrNotExist) && errors.Is(v.cpErr, ErrNoCheckpoint) {
-		return fmt.Errorf("%w: there is neither %s nor a checkpoint in %s", ErrNotSealed, SealsName, v.dir)
+	if at := v.o.At; at != nil && fallback == "" {
+		fallback = at.Key
 	}
-	if v.chain, err = readChain(path, v.o.Key, fallback); err != nil {
+	_, serr := os.Stat(path)
+	gone := errors.Is(serr, os.ErrNotExist) && errors.Is(v.cpErr, ErrNoCheckpoint)
+	switch {
+	case gone && v.o.Key == "" && v.o.At == nil:
+		return fmt.Errorf("%w: there is neither %s nor a checkpoint in %s", ErrNotSealed, SealsName, v.dir)
+	case gone && v.o.Key == "" && fallback == "":
+		return fmt.Errorf("%s and the checkpoint in %s were removed: there was a chain when the checkpoint given was noted; give its --key as well", SealsName, v.dir)
+	}
+	if v.chain, err = readChain(path, v.o.Key, fallback); errors.Is(err, errNotChain) && errors.Is(v.cpErr, errCannotRead) {
+		return fmt.Errorf("read the checkpoint in %s: %w", v.dir, v.cpErr) // it would name the key
+	}
+	if err != nil {
 		return fmt.Errorf("read the seals in %s: %w", v.dir, err)
 	}
 	v.state = v.chain.segments()

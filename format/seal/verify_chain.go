@@ -3,6 +3,7 @@ package seal
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -31,20 +32,49 @@ func (v *verifier) checkChain() {
 	}
 	for _, l := range v.chain.lines {
 		if l.Was != nil {
-			v.add(Finding{Word: WordChanged, Severity: Damage, File: l.Was.Seg,
-				Text: fmt.Sprintf("its first %s were not what had been signed of them when shiplog looked again on %s: somebody changed them before the segment was sealed",
-					counted(l.Was.Bytes), l.Time.Format("2006-01-02 15:04:05 UTC")), Look: "less " + v.path(l.Was.Seg)})
+			v.changed(l)
+		}
+		if l.Lost {
+			v.add(Finding{Word: WordNoCheckpoint, Severity: Damage, File: CheckpointName,
+				Text: fmt.Sprintf("it was missing when shiplog started on %s, and was made anew: whether the end of the log was cut before can only be told with one that was kept elsewhere (--at)",
+					l.Time.Format("2006-01-02 15:04:05 UTC"))})
 		}
 		if f := l.From; f != nil {
 			v.checkEarlier(f)
-			v.add(Finding{Word: WordBegunAnew, Severity: Notice, File: SealsName,
-				Text: fmt.Sprintf("this chain was begun on %s after an earlier one (%s, %d lines) that could not be continued: %s; what was sealed before is only as good as it was then",
-					l.Time.Format("2006-01-02 15:04:05 UTC"), f.Origin, f.Size, f.Reason)})
+			v.begunAnew(l)
 		}
 	}
 	if v.chain.torn > 0 {
 		v.add(Finding{Word: WordSealsCut, Severity: Notice, File: SealsName, Text: "its last line is not complete: it is being written, or a crash cut it off; the next start makes it anew"})
 	}
+}
+
+// changed tells of a line that was made when a segment was not what had been signed of it.
+func (v *verifier) changed(l *Line) {
+	when, look := l.Time.Format("2006-01-02 15:04:05 UTC"), "less "+v.path(l.Was.Seg)
+	text := fmt.Sprintf("its first %s were not what had been signed of them when shiplog looked again on %s: somebody changed them before the segment was sealed",
+		counted(l.Was.Bytes), when)
+	if l.left() < l.Was.Bytes {
+		text = fmt.Sprintf("of %s that were signed %d were left when shiplog looked again on %s: the end was cut off, or the log was put back from a copy that took the segment before the checkpoint",
+			counted(l.Was.Bytes), l.left(), when)
+	}
+	v.add(Finding{Word: WordChanged, Severity: Damage, File: l.Was.Seg, Text: text, Look: look})
+}
+
+// begunAnew tells of a first line that names an earlier chain.
+func (v *verifier) begunAnew(l *Line) {
+	f, earlier := l.From, "an earlier one of which nothing is left"
+	if l.From.Origin != "" {
+		earlier = fmt.Sprintf("an earlier one (%s, %d lines)", f.Origin, f.Size)
+	}
+	text := fmt.Sprintf("this chain was begun on %s after %s that could not be continued: %s; what was sealed before is only as good as it was then",
+		l.Time.Format("2006-01-02 15:04:05 UTC"), earlier, f.Reason)
+	severity := Notice
+	if f.Damaged && v.o.Key == "" { // who gives the key noted it after that, and knows
+		severity = Damage
+		text += ". Note down the key of this chain, and give it with --key, to take that as known"
+	}
+	v.add(Finding{Word: WordBegunAnew, Severity: severity, File: SealsName, Text: text})
 }
 
 // checkEarlier compares the chain with the one before it, whose files were set aside: what that had sealed should be
@@ -58,14 +88,27 @@ func (v *verifier) checkEarlier(f *From) {
 		if root, err := c.root(f.Size); err != nil || root.String() != f.Root {
 			continue
 		}
+		then := c.segments()
 		for _, l := range c.lines {
-			if now := v.state[l.Seg]; l.Seg != "" && now != nil && now.seal != nil && now.seal.SHA256 != l.SHA256 {
-				v.add(Finding{Word: WordChanged, Severity: Damage, File: l.Seg,
-					Text: fmt.Sprintf("it was sealed otherwise in the earlier chain of %s, on %s: somebody changed it before this chain was begun", f.Origin, l.Time.Format("2006-01-02 15:04:05 UTC")),
-					Look: "grep -h " + l.Seg + " " + v.path(SealsName) + "* | jq ."})
+			if l.Seg != "" && then[l.Seg].retired == nil {
+				v.compareEarlier(f, l)
 			}
 		}
 		return
+	}
+}
+
+// compareEarlier compares what an earlier chain sealed with what this one says of it.
+func (v *verifier) compareEarlier(f *From, l *Line) {
+	when := fmt.Sprintf("in the earlier chain of %s, on %s", f.Origin, l.Time.Format("2006-01-02 15:04:05 UTC"))
+	now := v.state[l.Seg]
+	switch {
+	case now != nil && now.seal != nil && now.seal.SHA256 != l.SHA256:
+		v.add(Finding{Word: WordChanged, Severity: Damage, File: l.Seg, Text: "it was sealed otherwise " + when + ": somebody changed it before this chain was begun",
+			Look: "grep -h " + l.Seg + " " + v.path(SealsName) + "* | jq ."})
+	case now == nil && !exists(filepath.Join(v.dir, l.Seg)):
+		v.add(Finding{Word: WordMissing, Severity: Damage, File: l.Seg,
+			Text: fmt.Sprintf("it was sealed %s, and is gone without having been retired: records %d to %d", when, l.First, l.Last)})
 	}
 }
 
@@ -80,18 +123,32 @@ func (v *verifier) checkCheckpoint() {
 	case errors.Is(v.cpErr, ErrNoCheckpoint):
 		look = ""
 		bad(WordNoCheckpoint, "it is gone: whether the end of the log was cut cannot be told")
+	case errors.Is(v.cpErr, errCannotRead):
+		v.unreadable(CheckpointName, v.cpErr)
 	case v.cpErr != nil:
 		bad(WordCheckpointEdited, v.cpErr.Error())
 	case cp.Size > c.size:
 		look = "wc -l " + v.path(SealsName)
-		bad(WordSealsCut, fmt.Sprintf("it was signed over %d lines of %s, and there are %d: the last ones were cut off, or the copy took %s before the checkpoint",
-			cp.Size, SealsName, c.size, SealsName))
+		bad(WordSealsCut, fmt.Sprintf("it was signed over %d lines of %s%s, and there are %d: the last ones were cut off%s",
+			cp.Size, SealsName, onDate(cp), c.size, orCopied))
 	case !v.checkSigner(cp, bad):
 	default:
 		if root, err := c.root(cp.Size); (err != nil || root != cp.Root) && len(c.faults) == 0 {
 			bad(WordRewritten, fmt.Sprintf("the first %d lines of %s are not those it was signed over", cp.Size, SealsName))
 		}
 	}
+}
+
+// orCopied follows what is said of an end that is missing.
+const orCopied = ". A copy that was made while records came lacks the same when it took this file before the checkpoint;" +
+	" then verify what it was copied from, or copy again, the checkpoint first"
+
+// onDate tells when a checkpoint was signed, for a text.
+func onDate(c *Checkpoint) string {
+	if c.Time.IsZero() {
+		return ""
+	}
+	return " on " + c.Time.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
 // checkSigner tells who signed the checkpoint, when it was not the key that should.

@@ -28,7 +28,7 @@ func (v *verifier) checkSealed(ctx context.Context, seg format.Segment, s *segme
 		return nil
 	}
 	defer f.Close()
-	sum := newSums(false)
+	sum := newSums(nil)
 	pins, changed := v.pins(seg.Name, s)
 	if err := sum.read(ctx, f, -1, make([]byte, verifyBytes), pins); err != nil {
 		if ctx.Err() == nil {
@@ -111,6 +111,8 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 		v.mu.Lock()
 		v.report.Active, v.report.ActiveBytes = seg.Name, seg.Size
 		v.mu.Unlock()
+	} else if v.working {
+		v.add(Finding{Word: WordUnsealed, Severity: Notice, File: seg.Name, Text: "it is full, and shiplog is making its seal"})
 	} else {
 		v.add(Finding{Word: WordUnsealed, Severity: Unknown, File: seg.Name,
 			Text: "it is full and has no seal: shiplog was killed or is making it, or lines were cut from " + SealsName + " together with the checkpoint; start shiplog, or compare with a checkpoint that was noted elsewhere (--at)"})
@@ -131,7 +133,7 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 		v.report.ActiveSigned = upto
 		v.mu.Unlock()
 	}
-	sum := newSums(false)
+	sum := newSums(nil)
 	if err := sum.read(ctx, f, upto, make([]byte, verifyBytes), pins); err != nil {
 		if ctx.Err() == nil {
 			v.unreadable(seg.Name, err)
@@ -143,12 +145,24 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 	case t == nil:
 		return nil
 	case sum.off < upto:
-		v.add(Finding{Word: WordTruncated, Severity: Damage, File: seg.Name,
-			Text: fmt.Sprintf("it has %d bytes, and %d were signed: the end was cut off, or the copy took it before the checkpoint", sum.off, upto),
-			Look: "tail -n 1 " + v.path(seg.Name)})
+		v.add(Finding{Word: WordTruncated, Severity: Damage, File: seg.Name, FromLine: sum.lines, ToLine: sum.lines,
+			Text: v.cutShort(f, sum, upto), Look: "tail -n 1 " + v.path(seg.Name)})
 		return nil
 	}
 	return v.diagnoseActive(ctx, f, t, upto)
+}
+
+// cutShort says what is missing of a segment of which more was signed.
+func (v *verifier) cutShort(f *os.File, sum *sums, upto int64) string {
+	last := fmt.Sprintf("%d whole lines", sum.lines)
+	if _, seq, err := ends(f, sum.off); err == nil && seq > 0 {
+		last += fmt.Sprintf(", the last one is record %d", seq)
+	}
+	by := ""
+	if c := v.cp; c != nil && c.Tail != nil && c.Tail.Bytes == upto && strings.HasSuffix(f.Name(), c.Tail.Seg) {
+		by = onDate(c)
+	}
+	return fmt.Sprintf("%s were signed%s and %d are there, %s: the end was cut off%s", counted(upto), by, sum.off, last, orCopied)
 }
 
 // checkExtra tells of a segment among sealed ones that was never sealed.
@@ -159,7 +173,7 @@ func (v *verifier) checkExtra(ctx context.Context, seg format.Segment) error {
 		return nil
 	}
 	defer f.Close()
-	sum := newSums(false)
+	sum := newSums(nil)
 	if err := sum.read(ctx, f, -1, make([]byte, verifyBytes), nil); err != nil {
 		return ctx.Err()
 	}
@@ -168,6 +182,11 @@ func (v *verifier) checkExtra(ctx context.Context, seg format.Segment) error {
 			return nil // renamed; checkAbsent says so
 		}
 		v.add(Finding{Word: WordExtra, Severity: Damage, File: seg.Name, Text: "it was never sealed; it is a copy of " + other, Look: "rm " + v.path(seg.Name)})
+		return nil
+	}
+	if slices.ContainsFunc(v.chain.faults, func(f chainFault) bool { return f.blank }) {
+		v.add(Finding{Word: WordUnsealed, Severity: Unknown, File: seg.Name,
+			Text: "its seal is not among the lines of " + SealsName + " that are left: it stood in one that is gone or changed, or this segment was put there"})
 		return nil
 	}
 	v.add(Finding{Word: WordExtra, Severity: Damage, File: seg.Name, Text: "it was never sealed, and stands among segments that were: somebody put it there",
@@ -249,7 +268,7 @@ func (v *verifier) holds(ctx context.Context, name, hash string) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	sum := newSums(false)
+	sum := newSums(nil)
 	err = sum.read(ctx, f, -1, make([]byte, verifyBytes), nil)
 	return err == nil && sum.sum() == hash, err
 }

@@ -298,11 +298,14 @@ func TestCutWhileAway(t *testing.T) {
 	b.close()
 	if r := b.verify(VerifyOptions{}); words(r) != "changed" {
 		t.Errorf("Verify = %q, want changed; %+v", words(r), r.Findings)
+	} else if !strings.Contains(r.Findings[0].Text, "the end was cut off") || !strings.Contains(string(b.read(segment(4))), "is gone: shiplog had signed") {
+		t.Errorf("Verify and the log say %q and %s, want that the end was cut off", r.Findings[0].Text, b.read(segment(4)))
 	}
 }
 
 // TestChainThatCannotBeContinued opens directories in which the chain does not go on. It is set aside, said, and a new
-// one is begun under a new key, so that who noted the old key learns of it.
+// one is begun under a new key, so that who noted the old key learns of it. Who has no key learns of it when the old
+// chain was damaged, not when only its private key is not there.
 func TestChainThatCannotBeContinued(t *testing.T) {
 	master := filled(t)
 	key, err := Key(master.dir)
@@ -336,9 +339,13 @@ func TestChainThatCannotBeContinued(t *testing.T) {
 			if !strings.Contains(b.logs.String(), row.reason) {
 				t.Errorf("log = %s, want a word of %q", b.logs.String(), row.reason)
 			}
+			want := "begun-anew"
+			if strings.Contains(row.reason, "private key") {
+				want = ""
+			}
 			r := b.verify(VerifyOptions{})
-			if r.Result != ResultOK || r.Late != 3 {
-				t.Errorf("Verify = %s %q with %d late, want ok with 3", r.Result, words(r), r.Late)
+			if words(r) != want || r.Late != 3 {
+				t.Errorf("Verify = %s %q with %d late, want %q with 3", r.Result, words(r), r.Late, want)
 			}
 			if r := b.verify(VerifyOptions{Key: key}); r.Result != ResultDamaged || !strings.Contains(words(r), "foreign-key") {
 				t.Errorf("Verify with the key of before = %q, want foreign-key", words(r))
@@ -349,8 +356,13 @@ func TestChainThatCannotBeContinued(t *testing.T) {
 			b = openBox(t, b.dir, Options{})
 			b.write(1)
 			b.close()
-			if r := b.verify(VerifyOptions{}); r.Result != ResultOK {
-				t.Errorf("after another start: %q, want ok", words(r))
+			if r := b.verify(VerifyOptions{}); words(r) != want {
+				t.Errorf("after another start: %q, want %q", words(r), want)
+			}
+			fresh, err := Key(b.dir)
+			must(t, err)
+			if r := b.verify(VerifyOptions{Key: fresh}); r.Result != ResultOK {
+				t.Errorf("with the new key: %q, want ok", words(r))
 			}
 		})
 	}

@@ -17,7 +17,7 @@
 //	list of long runs             4 MiB       a text that begins or ends inside a long run is looked for by its other grams
 //	terms of a block in Bleve     65,536      the block is open: it may hold any text
 //	terms of a segment in Bleve   1,048,576   the blocks after it are open
-//	terms given to Bleve at once  524,288     Bleve gets its documents in parts and merges them: more CPU, less memory
+//	terms given to Bleve at once  131,072     Bleve gets its documents in parts and merges them: more CPU, less memory
 //
 // The bitmaps of the gate have the same size whatever the text is, 136 KiB.
 //

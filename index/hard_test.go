@@ -18,12 +18,12 @@ var hardKinds = []struct {
 	records int
 	change  func(r *rand.Rand, i int, rec *format.Record)
 }{
-	{"ids of their own in every message", 3000, func(r *rand.Rand, _ int, rec *format.Record) {
+	{"ids of their own in every message", 1600, func(r *rand.Rand, _ int, rec *format.Record) {
 		h := fmt.Sprintf("%016x%016x%016x%016x", r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64())
 		rec.Msg += fmt.Sprintf(" %s-%s-%s-%s-%s sha256:%s", h[:8], h[8:12], h[12:16], h[16:20], h[20:32], h)
 	}},
-	{"long prose", 2000, func(r *rand.Rand, _ int, rec *format.Record) { rec.Msg = prose(r, 700, 'a', 26) }},
-	{"letters that are not ASCII", 2000, func(r *rand.Rand, _ int, rec *format.Record) {
+	{"long prose", 1600, func(r *rand.Rand, _ int, rec *format.Record) { rec.Msg = prose(r, 700, 'a', 26) }},
+	{"letters that are not ASCII", 1600, func(r *rand.Rand, _ int, rec *format.Record) {
 		scripts := []struct {
 			from rune
 			n    int
@@ -36,10 +36,10 @@ var hardKinds = []struct {
 			rec.Msg = prose(r, 64<<10, 'a', 26)
 		}
 	}},
-	{"one container", 2000, func(_ *rand.Rand, _ int, rec *format.Record) {
+	{"one container", 1600, func(_ *rand.Rand, _ int, rec *format.Record) {
 		rec.Obj = format.Object{Type: "container", ID: objectID(1), Name: "web-1", Image: "nginx:1"}
 	}},
-	{"a container of its own for every record", 3000, func(_ *rand.Rand, i int, rec *format.Record) {
+	{"a container of its own for every record", 1600, func(_ *rand.Rand, i int, rec *format.Record) {
 		rec.Obj = format.Object{Type: "container", ID: objectID(i), Name: fmt.Sprintf("web-%d", i), Image: "nginx:1"}
 	}},
 	{"names of 64 KiB", 1100, func(_ *rand.Rand, i int, rec *format.Record) {
@@ -96,7 +96,7 @@ func TestHardRecordsAgreeWithScan(t *testing.T) {
 				x.limits = l
 				buildAll(t, x)
 				lines := readAll(t, dir)
-				for range 120 / fewer {
+				for range 60 / fewer {
 					q := randomQuery(r, lines)
 					q.Text = randomNeedle(r, lines[r.IntN(len(lines))].Msg.String())
 					compare(t, x, q, lines)

@@ -38,8 +38,8 @@ type limits struct {
 	batchTerms int // how many Bleve is given at once, or those of one block
 }
 
-// The limits in use. A segment of 32 MiB with short messages has 0.3 million terms.
-var normalLimits = limits{runBytes: 4 << 20, blockTerms: 1 << 16, terms: 1 << 20, batchTerms: 1 << 19}
+// The limits in use. Records of the normal workload stay far from them but for batchTerms.
+var normalLimits = limits{runBytes: 4 << 20, blockTerms: 1 << 16, terms: 1 << 20, batchTerms: 1 << 17}
 
 const fiveBits, threeBits = 20, 16
 

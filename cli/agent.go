@@ -31,6 +31,9 @@ asks for containers over that socket, which the group of DATA may open.`,
 				err = d.openPruner()
 			}
 			if err == nil {
+				err = d.openCompressor()
+			}
+			if err == nil {
 				err = c.openAgent(d)
 			}
 			if err != nil {

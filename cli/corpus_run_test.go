@@ -194,16 +194,6 @@ func (d *damaged) calm(who, said string) {
 	}
 }
 
-// verify asks the command verify, where there is one.
-func (c *corpus) verify(d *damaged) {
-	if cmd, _, err := (&Program{Env: func(string) string { return "" }}).Command().Find([]string{"verify"}); err != nil || cmd.Name() != "verify" {
-		return
-	}
-	if _, said, status := d.run("verify", "--data", d.dir); !slices.Contains([]int{0, 1, 4}, status) {
-		d.t.Errorf("verify = exit %d %s, want 0, 1 or 4", status, said)
-	}
-}
-
 // append writes a record to what is left: it gets a number of its own, and what could be read still can. Where nothing
 // can be written, that has to be said.
 func (c *corpus) append(d *damaged, before string) {

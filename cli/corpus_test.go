@@ -27,7 +27,7 @@ type mutation struct {
 }
 
 // segments lists the segments by path, oldest first.
-func (d *damaged) segments() []string { return d.glob("log/*.jsonl") }
+func (d *damaged) segments() []string { return d.glob("log/0*.jsonl") }
 
 func (d *damaged) glob(pattern string) []string {
 	d.t.Helper()
@@ -92,7 +92,7 @@ func blind() []mutation {
 	on := func(name string, do func(d *damaged, path string)) []mutation {
 		var all []mutation
 		for kind, pattern := range map[string]string{
-			"a segment": "log/*.jsonl", "a shard": "index/*/*", "a Bleve file": "index/*/*/*/*.zap", "the accounts": "accounts.json", "a key": "keys/*",
+			"a segment": "log/0*.jsonl", "a shard": "index/*/*", "a Bleve file": "index/*/*/*/*.zap", "the accounts": "accounts.json", "a key": "keys/*",
 			"a seal": "log/SEALS.jsonl", "the checkpoint": "log/checkpoint",
 		} {
 			all = append(all, mutation{kind + ": " + name, func(d *damaged) {

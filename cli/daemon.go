@@ -18,6 +18,7 @@ import (
 
 	"shiplog/agent"
 	"shiplog/format"
+	"shiplog/format/compress"
 	"shiplog/format/prune"
 	"shiplog/format/seal"
 	"shiplog/httpd"
@@ -44,9 +45,10 @@ type daemon struct {
 	reload                          *reloader // nil: the configuration is not read again
 
 	log        *slog.Logger
-	writer     *format.Writer // nil: read-only
-	seals      *seal.Keeper   // of what the writer writes; nil: nothing is sealed
-	pruner     *prune.Pruner  // of the same; nil: nothing is removed
+	writer     *format.Writer       // nil: read-only
+	seals      *seal.Keeper         // of what the writer writes; nil: nothing is sealed
+	pruner     *prune.Pruner        // of the same; nil: nothing is removed
+	compressor *compress.Compressor // of the same; nil: nothing is compressed
 	index      *index.Index
 	accounts   *httpd.Accounts
 	agent      *agent.Agent      // nil: none
@@ -183,6 +185,9 @@ func (d *daemon) captureStages() []stage {
 		all = append(all, stage{name: "agent socket", run: d.socket, alive: d.socketAlive})
 		if d.pruner != nil {
 			all = append(all, stage{name: "retention", run: d.pruner.Run})
+		}
+		if d.compressor != nil {
+			all = append(all, stage{name: "compression", run: d.compressor.Run})
 		}
 		if d.seals != nil {
 			all = append(all, stage{name: "seals", run: d.seals.Run, then: d.closeSeals, alive: d.seals.Alive})

@@ -113,6 +113,8 @@ func TestHostileClients(t *testing.T) {
 		fmt.Fprintf(fields, "x%d: y\r\n", i)
 	}
 	const text = "HTTP/1.1\r\nHost: localhost\r\n"
+	signed := fmt.Sprintf("X-Sdk-Date: %s\r\nAuthorization: SDK-HMAC-SHA256 Access=AK, SignedHeaders=%sx-sdk-date, Signature=%064d\r\nX: %s\r\n",
+		time.Now().UTC().Format("20060102T150405Z"), strings.Repeat("x;", 62), 0, strings.Repeat("a", 60<<10))
 	for _, row := range []struct{ name, addr, send string }{
 		{"silence", all, ""},
 		{"half a head", all, "GET /healthz " + text + "X: "},
@@ -123,6 +125,7 @@ func TestHostileClients(t *testing.T) {
 		{"half an entry of a megabyte without a token", journal, "POST /v1/journal/ " + text + "Content-Length: 1000000\r\n\r\n" + strings.Repeat("a", 900_000)},
 		{"half an entry of a megabyte", journal, "POST /v1/journal/ " + text + "X-Auth-Token: tok\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("a", 900_000)},
 		{"half an entry of 64 KiB", journal, "POST /v1/journal/ " + text + "X-Auth-Token: tok\r\nContent-Length: 65000\r\n\r\n" + strings.Repeat("a", 64_000)},
+		{"a long header that is signed many times", all, "GET /v5/default/container/image/events " + text + signed + "\r\n"},
 		{"requests for the longest page, unread", all, strings.Repeat("GET /openapi.yaml "+text+"\r\n", 20)},
 	} {
 		held := hold(t, row.addr, row.send, 640)

@@ -36,8 +36,9 @@ type intake struct {
 	read, stored, rejected uint64
 
 	batch []*format.Record
-	keep  bool   // the batch keeps its numbers
-	last  uint64 // newest seq in the log or in the batch
+	slab  []format.Record // that those of batch lie in, of native records; used again for the next
+	keep  bool            // the batch keeps its numbers
+	last  uint64          // newest seq in the log or in the batch
 	refs  refs
 }
 
@@ -100,8 +101,9 @@ func (t *intake) flush() error {
 // anew, and their references follow.
 func (t *intake) native(ctx context.Context, in io.Reader) error {
 	first := true
+	t.slab = make([]format.Record, intakeBatch)
 	return t.lines(ctx, in, func(line []byte) error {
-		r := new(format.Record)
+		r := &t.slab[len(t.batch)]
 		if err := format.ParseLine(line, r); err != nil {
 			return reject(err)
 		}

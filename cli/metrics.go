@@ -203,6 +203,9 @@ func (d *daemon) collectors() []prometheus.Collector {
 	if d.pruner != nil {
 		all = append(all, newRetentionMetrics(d.pruner))
 	}
+	if d.compressor != nil {
+		all = append(all, newCompressMetrics(d.compressor))
+	}
 	if d.seals != nil {
 		all = append(all, newSealMetrics(d.seals))
 	}

@@ -35,6 +35,9 @@ func (d *daemon) ownMetrics() (func() ([]byte, error), error) {
 	if d.pruner != nil {
 		all = append(all, newRetentionMetrics(d.pruner))
 	}
+	if d.compressor != nil {
+		all = append(all, newCompressMetrics(d.compressor))
+	}
 	if d.seals != nil {
 		all = append(all, newSealMetrics(d.seals))
 	}
@@ -126,7 +129,7 @@ func readFamilies(b []byte) ([]*dto.MetricFamily, error) {
 			return nil, fmt.Errorf("metrics of the agent not understood: %w", err)
 		}
 		name := f.GetName()
-		for _, prefix := range []string{"shiplog_capture_", "shiplog_writer_", "shiplog_retention_", remotePrefix + "process_"} {
+		for _, prefix := range []string{"shiplog_capture_", "shiplog_writer_", "shiplog_retention_", "shiplog_seal_", "shiplog_compression_", remotePrefix + "process_"} {
 			if strings.HasPrefix(name, prefix) {
 				families = append(families, f)
 			}

@@ -142,6 +142,10 @@ func (r *reloader) apply(next *daemon) error {
 	if r.d.pruner != nil {
 		r.d.pruner.SetPolicy(next.capture.keep.policy())
 	}
+	if r.d.compressor != nil {
+		after, _ := parseAge(next.capture.compressAfter) // checked when it was set
+		r.d.compressor.SetAfter(after)
+	}
 	if fresh != nil {
 		r.d.pair.use(fresh)
 	}

@@ -35,6 +35,9 @@ finds one that appears later. The first start makes the account admin and prints
 				err = d.openPruner()
 			}
 			if err == nil {
+				err = d.openCompressor()
+			}
+			if err == nil {
 				err = c.openAgent(d)
 			}
 			if err != nil {
@@ -59,6 +62,7 @@ type captureFlags struct {
 	docker, incus string
 	syncEvery     time.Duration
 	keep          keepFlags
+	compressAfter string
 }
 
 func (c *captureFlags) add(cmd *cobra.Command, p *Program) {
@@ -70,6 +74,7 @@ func (c *captureFlags) add(cmd *cobra.Command, p *Program) {
 	flags.DurationVar(&c.syncEvery, "sync-interval", time.Second, "how long an engine's event may wait to be safe on disk; records of clients never wait")
 	c.keep.add(flags)
 	reloadable(flags, "keep-age", "keep-bytes", "keep-free", "keep-at-least")
+	compressFlag(flags, &c.compressAfter)
 }
 
 // openWriter makes this process the one that writes the data directory.

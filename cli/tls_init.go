@@ -69,9 +69,13 @@ func (o *selfSigned) run(p *Program) error {
 	}
 	cert, key := filepath.Join(o.dir, "cert.pem"), filepath.Join(o.dir, "key.pem")
 	for _, path := range []string{cert, key} {
-		if _, err := os.Lstat(path); err == nil && !o.force {
+		fi, err := os.Lstat(path)
+		switch {
+		case err == nil && fi.IsDir():
+			return fmt.Errorf("%s is a directory; move it away or choose another place with --out", path) // before the key is replaced
+		case err == nil && !o.force:
 			return fmt.Errorf("%s is there already; --force replaces it, and clients must then trust the new certificate", path)
-		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -68,6 +69,16 @@ func TestTLSInit(t *testing.T) {
 	must(t, "", "tls", "init", "--data", data, "--force")
 	if after, _ := os.ReadFile(filepath.Join(dir, "key.pem")); bytes.Equal(before, after) {
 		t.Error("tls init --force left the key as it was")
+	}
+	before, _ = os.ReadFile(filepath.Join(dir, "key.pem"))
+	if err := errors.Join(os.Remove(filepath.Join(dir, "cert.pem")), os.Mkdir(filepath.Join(dir, "cert.pem"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs, status := shiplog(t, "", "tls", "init", "--data", data, "--force"); status != exitFailed || !strings.Contains(errs, "is a directory") {
+		t.Errorf("tls init --force over a directory = exit %d %q, want 1 and a word of it", status, errs)
+	}
+	if after, _ := os.ReadFile(filepath.Join(dir, "key.pem")); !bytes.Equal(before, after) {
+		t.Error("a tls init that failed changed the key, which the certificate in use still needs")
 	}
 	for _, args := range [][]string{{"--name", "a b"}, {"--name", "http://nas"}, {"--days", "0"}} {
 		if _, errs, status := shiplog(t, "", append([]string{"tls", "init", "--out", t.TempDir()}, args...)...); status != exitUsage {

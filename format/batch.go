@@ -2,6 +2,7 @@ package format
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 )
@@ -10,20 +11,25 @@ import (
 type batch struct {
 	recs     []Record
 	tails    [][]byte // each line from the comma before its id on
+	buf      []byte   // that they lie in
 	bytes    int      // of tails
 	restore  bool     // the records keep their numbers
 	reserved bool     // they may use what is kept free of the disk
 }
 
-// prepare makes a batch of copies of recs. The caller's records are touched only when all is done.
-func (w *Writer) prepare(recs []*Record, restore bool) (*batch, error) {
-	b := &batch{recs: make([]Record, len(recs)), tails: make([][]byte, len(recs)), restore: restore}
-	var buf []byte
+// prepare makes b, which is empty, a batch of copies of recs. The caller's records are touched only when all is done.
+func (w *Writer) prepare(b *batch, recs []*Record, restore bool) error {
+	b.recs, b.tails = slices.Grow(b.recs, len(recs))[:len(recs)], slices.Grow(b.tails, len(recs))[:len(recs)]
+	b.restore = restore
+	buf := b.buf
+	if buf == nil {
+		buf = make([]byte, 0, 512*len(recs)) // most lines are shorter
+	}
 	for i, r := range recs {
 		c := &b.recs[i]
 		*c = *r
 		if err := w.complete(c, restore); err != nil {
-			return nil, err
+			return err
 		}
 		start := len(buf)
 		buf = appendTail(buf, c)
@@ -32,8 +38,21 @@ func (w *Writer) prepare(recs []*Record, restore bool) (*batch, error) {
 	for _, t := range b.tails {
 		b.bytes += len(t) + maxHead
 	}
-	return b, nil
+	b.buf = buf
+	return nil
 }
+
+// clear empties b for the next use. What it grew to it keeps, unless that is a lot.
+func (b *batch) clear() {
+	clear(b.recs) // they hold on to the caller's texts
+	*b = batch{recs: b.recs[:0], tails: b.tails[:0], buf: b.buf[:0]}
+	if cap(b.buf) > maxCommit || cap(b.recs) > maxSpare {
+		*b = batch{}
+	}
+}
+
+// maxSpare is the size of the largest batch, in records, that is used again.
+const maxSpare = 512
 
 // maxHead is no less than the length of a line before its id.
 const maxHead = 80

@@ -197,7 +197,7 @@ func (w *Writer) syncSegment() error {
 	}
 	w.stats.Syncs++
 	w.tail = w.tail[:copy(w.tail, w.tail[size-w.durable:])]
-	if cap(w.tail) > maxCommit && len(w.tail) == 0 {
+	if cap(w.tail) > maxCommit && len(w.tail) == 0 && size-w.durable < maxTail { // else as much is about to follow
 		w.tail = nil
 	}
 	w.durable, w.synced, w.tailFirst = size, seq, seq+1

@@ -57,7 +57,7 @@ func appendTail(dst []byte, r *Record) []byte {
 	if len(r.Data) > 0 {
 		dst = appendData(dst, r.Data, &cut)
 	}
-	dst = appendExtras(dst, r.Extra, known, "extra", &cut)
+	dst = appendExtras(dst, r.Extra, inLine, "extra", &cut)
 	if len(cut) > 0 {
 		dst = appendCut(dst, cut)
 	}
@@ -66,7 +66,6 @@ func appendTail(dst []byte, r *Record) []byte {
 
 // appendGroups appends the members that are objects of their own.
 func (r *Record) appendGroups(dst []byte, cut *[]string) []byte {
-	var f Fields
 	mark := len(dst)
 	dst = append(dst, `,"actor":`...)
 	start := len(dst)
@@ -75,7 +74,7 @@ func (r *Record) appendGroups(dst []byte, cut *[]string) []byte {
 	dst = appendMember(dst, `,"domain":`, r.Actor.Domain)
 	dst = appendMember(dst, `,"type":`, r.Actor.Type)
 	dst = appendMember(dst, `,"email":`, r.Actor.Email)
-	dst = appendExtras(dst, r.Actor.Extra, func(k string) bool { return f.actorSlot([]byte(k)) != nil }, "actor.extra", cut)
+	dst = appendExtras(dst, r.Actor.Extra, inActor, "actor.extra", cut)
 	dst = closeGroup(dst, mark, start)
 
 	mark = len(dst)
@@ -83,7 +82,7 @@ func (r *Record) appendGroups(dst []byte, cut *[]string) []byte {
 	start = len(dst)
 	dst = appendMember(dst, `,"ip":`, r.Src.IP)
 	dst = appendMember(dst, `,"agent":`, r.Src.Agent)
-	dst = appendExtras(dst, r.Src.Extra, func(k string) bool { return f.srcSlot([]byte(k)) != nil }, "src.extra", cut)
+	dst = appendExtras(dst, r.Src.Extra, inSrc, "src.extra", cut)
 	dst = closeGroup(dst, mark, start)
 
 	mark = len(dst)
@@ -94,7 +93,7 @@ func (r *Record) appendGroups(dst []byte, cut *[]string) []byte {
 	dst = appendMember(dst, `,"name":`, r.Obj.Name)
 	dst = appendMember(dst, `,"image":`, r.Obj.Image)
 	dst = appendMember(dst, `,"tag":`, r.Obj.Tag)
-	dst = appendExtras(dst, r.Obj.Extra, func(k string) bool { return f.objSlot([]byte(k)) != nil }, "obj.extra", cut)
+	dst = appendExtras(dst, r.Obj.Extra, inObj, "obj.extra", cut)
 	return closeGroup(dst, mark, start)
 }
 
@@ -129,15 +128,14 @@ func appendData(dst []byte, data json.RawMessage, cut *[]string) []byte {
 	return dst
 }
 
-// appendExtras appends the members of an object that this version does not know. own tells the names that
-// belong to members it does know.
-func appendExtras(dst []byte, extra []Member, own func(string) bool, place string, cut *[]string) []byte {
+// appendExtras appends the members of an object that this version does not know; place is which object.
+func appendExtras(dst []byte, extra []Member, place int, name string, cut *[]string) []byte {
 	for _, m := range extra {
 		mark := len(dst)
 		dst = append(appendString(append(dst, ','), m.Name), ':')
 		var ok bool
-		if dst, ok = appendCompact(dst, m.Value); !ok || own(validUTF8(m.Name)) {
-			*cut = withName(*cut, place)
+		if dst, ok = appendCompact(dst, m.Value); !ok || known(place, validUTF8(m.Name)) {
+			*cut = withName(*cut, name)
 			dst = dst[:mark]
 		}
 	}

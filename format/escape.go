@@ -12,8 +12,11 @@ const hexDigits = "0123456789abcdef"
 // it is: C1 controls, U+2028, U+2029 and the marks that turn the direction of writing.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
+	i, start := 0, 0
+	for len(s)-i >= 8 && stops(wordAt(s, i)) == 0 {
+		i += 8
+	}
+	for i < len(s) {
 		c := s[i]
 		if c < utf8.RuneSelf {
 			if c >= 0x20 && c != '"' && c != '\\' {
@@ -34,6 +37,13 @@ func appendString(dst []byte, s string) []byte {
 		i += n
 	}
 	return append(append(dst, s[start:]...), '"')
+}
+
+// wordAt is the eight bytes of s from i on, the first lowest.
+func wordAt(s string, i int) uint64 {
+	s = s[i : i+8]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 func appendEscaped(dst []byte, c byte) []byte {

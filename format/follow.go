@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -42,7 +40,7 @@ type follower struct {
 
 	segment uint64 // being read: its First
 	seen    int64  // begin of the last line seen in it; -1: none
-	file    *os.File
+	file    *SegmentFile
 	reader  *segmentReader
 }
 
@@ -111,7 +109,7 @@ func (t *follower) readOn() bool {
 
 // open begins or goes on with a segment.
 func (t *follower) open(seg Segment) bool {
-	f, err := os.Open(filepath.Join(t.log.dir, seg.Name))
+	f, err := t.log.OpenSegment(seg.Name)
 	if err != nil {
 		return false
 	}
@@ -123,7 +121,7 @@ func (t *follower) open(seg Segment) bool {
 		from = seek(f, o.upto, t.last+1)
 	}
 	t.file = f
-	t.reader = &segmentReader{seg: seg, lines: lineReader{r: f, off: from}, counted: from == 0}
+	t.reader = &segmentReader{seg: seg, file: f, lines: lineReader{r: f, off: from}, counted: from == 0}
 	return true
 }
 
@@ -137,11 +135,13 @@ func (t *follower) checkFile() bool {
 		t.closeFile()
 		return true
 	}
-	named, err := os.Stat(t.file.Name())
+	named, err := t.log.StatSegment(t.reader.seg.Name)
 	switch {
 	case err != nil: // pruned: what is open can be read to its end
 		return true
-	case os.SameFile(opened, named) && opened.Size() >= t.reader.lines.off:
+	case !t.file.Compressed() && isCompressed(named): // as it was, in another file
+		return true
+	case sameFile(opened, named) && opened.Size() >= t.reader.lines.off:
 		return true
 	}
 	ln, derr := t.reader.damage(0, errReplaced)

@@ -205,8 +205,8 @@ func (w *Writer) withNotices(batches []*batch) ([]*batch, error) {
 	if len(notices) == 0 {
 		return batches, nil
 	}
-	b, err := w.prepare(notices, false)
-	if err != nil {
+	b := new(batch)
+	if err := w.prepare(b, notices, false); err != nil {
 		return nil, err
 	}
 	return append([]*batch{b}, batches...), nil

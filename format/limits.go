@@ -50,46 +50,70 @@ func (r *Record) Validate() error {
 // cut. Data loses its largest members; when it is no JSON object, all of it. Invalid UTF-8 becomes U+FFFD.
 // The slices r came with are not written to.
 func (r *Record) Trim() {
-	for _, m := range r.texts() {
-		if s := cutText(*m.text, m.limit); s != *m.text {
-			if len(s) < len(*m.text) {
-				r.Cut = withName(r.Cut, m.name)
-			}
-			*m.text = s
-		}
-	}
-	if e := cutText(string(r.Engine), 32); e != string(r.Engine) {
-		if len(e) < len(r.Engine) {
-			r.Cut = withName(r.Cut, "engine")
-		}
-		r.Engine = Engine(e)
-	}
+	t := trimming{r: r}
+	t.record()
+	engine := string(r.Engine)
+	t.text("engine", &engine, 32)
+	r.Engine = Engine(engine)
 	if len(r.Data) > maxData/3 { // at most three bytes are written for one: AppendLine judges the others
 		r.trimData(maxData)
 	}
-	if r.bound() > maxRecord {
+	if r.bound(t.size) > maxRecord {
 		r.trimWhole()
 	}
 }
 
-type limitedText struct {
-	name  string
-	text  *string
-	limit int
+// trimming is one call of Trim.
+type trimming struct {
+	r    *Record
+	size int // bytes of the texts that are done
 }
 
-func (r *Record) texts() [25]limitedText {
-	return [25]limitedText{
-		{"id", &r.ID, 36}, {"category", &r.Category, 64}, {"action", &r.Action, 256}, {"status", &r.Status, 64},
-		{"code", &r.Code, 32}, {"msg", &r.Msg, maxMsg},
-		{"actor.name", &r.Actor.Name, 256}, {"actor.id", &r.Actor.ID, 256}, {"actor.domain", &r.Actor.Domain, 256},
-		{"actor.type", &r.Actor.Type, 256}, {"actor.email", &r.Actor.Email, 256},
-		{"src.ip", &r.Src.IP, 45}, {"src.agent", &r.Src.Agent, 512},
-		{"obj.type", &r.Obj.Type, 64}, {"obj.id", &r.Obj.ID, 256}, {"obj.name", &r.Obj.Name, 512},
-		{"obj.image", &r.Obj.Image, 512}, {"obj.tag", &r.Obj.Tag, 128},
-		{"host", &r.Host, 253}, {"ns", &r.NS, 256}, {"repo", &r.Repo, 256}, {"project", &r.Project, 256},
-		{"req", &r.Req, 128}, {"preq", &r.PReq, 128}, {"args", &r.Args, maxArgs},
+func (t *trimming) record() {
+	r := t.r
+	t.text("id", &r.ID, 36)
+	t.text("category", &r.Category, 64)
+	t.text("action", &r.Action, 256)
+	t.text("status", &r.Status, 64)
+	t.text("code", &r.Code, 32)
+	t.text("msg", &r.Msg, maxMsg)
+	t.text("actor.name", &r.Actor.Name, 256)
+	t.text("actor.id", &r.Actor.ID, 256)
+	t.text("actor.domain", &r.Actor.Domain, 256)
+	t.text("actor.type", &r.Actor.Type, 256)
+	t.text("actor.email", &r.Actor.Email, 256)
+	t.text("src.ip", &r.Src.IP, 45)
+	t.text("src.agent", &r.Src.Agent, 512)
+	t.text("obj.type", &r.Obj.Type, 64)
+	t.text("obj.id", &r.Obj.ID, 256)
+	t.text("obj.name", &r.Obj.Name, 512)
+	t.text("obj.image", &r.Obj.Image, 512)
+	t.text("obj.tag", &r.Obj.Tag, 128)
+	t.text("host", &r.Host, 253)
+	t.text("ns", &r.NS, 256)
+	t.text("repo", &r.Repo, 256)
+	t.text("project", &r.Project, 256)
+	t.text("req", &r.Req, 128)
+	t.text("preq", &r.PReq, 128)
+	t.text("args", &r.Args, maxArgs)
+}
+
+// text trims one text; most are empty, and this is inlined.
+func (t *trimming) text(name string, text *string, limit int) {
+	if *text != "" {
+		t.some(name, text, limit)
 	}
+}
+
+func (t *trimming) some(name string, text *string, limit int) {
+	if len(*text) > limit || !utf8.ValidString(*text) {
+		s := cutText(*text, limit)
+		if len(s) < len(*text) {
+			t.r.Cut = withName(t.r.Cut, name)
+		}
+		*text = s
+	}
+	t.size += len(*text)
 }
 
 // cutText returns valid UTF-8 of at most limit bytes.
@@ -125,12 +149,9 @@ func (r *Record) trimData(limit int) {
 	r.Cut = withName(r.Cut, "data")
 }
 
-// bound is no less than the length of r's line: a byte becomes at most six.
-func (r *Record) bound() int {
-	n := 512 + 3*len(r.Data)
-	for _, m := range r.texts() {
-		n += 6 * len(*m.text)
-	}
+// bound is no less than the length of r's line, of whose texts there are so many bytes: one becomes at most six.
+func (r *Record) bound(texts int) int {
+	n := 512 + 3*len(r.Data) + 6*texts
 	for _, list := range [][]Member{r.Extra, r.Actor.Extra, r.Src.Extra, r.Obj.Extra} {
 		for _, m := range list {
 			n += 6*len(m.Name) + 3*len(m.Value) + 4

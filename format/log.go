@@ -16,9 +16,12 @@ import (
 // Segment is one file of a log.
 type Segment struct {
 	First  uint64 // by its name: no record in it has a smaller seq, unless a tool has been at work
-	Name   string
-	Size   int64
-	Sealed bool // not the newest one, so it does not grow
+	Name   string // of the plain file, also when it is compressed
+	Size   int64  // plain bytes
+	Sealed bool   // not the newest one, or compressed, so it does not grow
+
+	Stored     int64 // bytes of its files on the disk
+	Compressed bool
 }
 
 // Line is one intact line of a log.
@@ -43,7 +46,13 @@ type Log struct {
 	dir string
 
 	mu     sync.Mutex
-	orders map[string]*order // by segment name, guarded by mu
+	orders map[string]*order // by segment name, guarded by mu, as the next
+	sizes  map[string]packed // of compressed ones, by segment name
+}
+
+// newLog reads the folder of segments dir.
+func newLog(dir string) *Log {
+	return &Log{dir: dir, orders: map[string]*order{}, sizes: map[string]packed{}}
 }
 
 // OpenLog opens the log in the data directory dir, or the folder of segments itself. A data directory without
@@ -56,11 +65,11 @@ func OpenLog(dir string) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open log %s: %w", dir, err)
 	}
-	l := &Log{dir: filepath.Join(dir, "log"), orders: map[string]*order{}}
+	l := newLog(filepath.Join(dir, "log"))
 	if _, err := os.Stat(l.dir); err == nil {
 		return l, nil
 	}
-	if segs, err := (&Log{dir: dir}).Segments(); err == nil && len(segs) > 0 {
+	if segs, err := newLog(dir).Segments(); err == nil && len(segs) > 0 {
 		l.dir = dir
 	}
 	return l, nil
@@ -69,7 +78,7 @@ func OpenLog(dir string) (*Log, error) {
 // AwaitLog is OpenLog of a data directory that need not be there yet: until a writer makes it, its log is empty.
 func AwaitLog(dir string) (*Log, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return &Log{dir: filepath.Join(dir, "log"), orders: map[string]*order{}}, nil
+		return newLog(filepath.Join(dir, "log")), nil
 	}
 	return OpenLog(dir)
 }
@@ -114,7 +123,8 @@ func (l *Log) List() (segs []Segment, odd []*Damage, err error) {
 		return nil, nil, fmt.Errorf("list segments: %w", err)
 	}
 	for _, e := range ents { // in the order of names, which is the order of numbers
-		first, ok := segmentFirst(e.Name())
+		name, compressed := strings.CutSuffix(e.Name(), compressedSuffix)
+		first, ok := segmentFirst(name)
 		if !ok {
 			continue
 		}
@@ -123,15 +133,51 @@ func (l *Log) List() (segs []Segment, odd []*Damage, err error) {
 			continue
 		}
 		fi, err := e.Info()
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue // gone since: pruned
 		}
-		segs = append(segs, Segment{First: first, Name: e.Name(), Size: fi.Size(), Sealed: true})
+		if err != nil { // it is there: left out, its numbers would be given again
+			return nil, nil, fmt.Errorf("list segments: %w", err)
+		}
+		if n := len(segs); n > 0 && segs[n-1].First == first { // one is about to take the other's place
+			segs[n-1].Stored += fi.Size()
+			continue
+		}
+		seg := Segment{First: first, Name: name, Size: fi.Size(), Stored: fi.Size(), Sealed: true, Compressed: compressed}
+		if compressed {
+			seg.Size, _ = l.plainSize(name, fi) // a reader will say what is wrong
+		}
+		segs = append(segs, seg)
 	}
 	if n := len(segs); n > 0 {
-		segs[n-1].Sealed = false
+		segs[n-1].Sealed = segs[n-1].Compressed
 	}
 	return segs, odd, nil
+}
+
+// packed is the number of plain bytes of a compressed file.
+type packed struct {
+	file  fs.FileInfo
+	plain int64
+}
+
+// plainSize is the number of plain bytes of a compressed segment.
+func (l *Log) plainSize(name string, fi fs.FileInfo) (int64, error) {
+	l.mu.Lock()
+	known, ok := l.sizes[name]
+	l.mu.Unlock()
+	if ok && os.SameFile(known.file, fi) && known.file.Size() == fi.Size() && known.file.ModTime().Equal(fi.ModTime()) {
+		return known.plain, nil
+	}
+	f, err := openCompressed(filepath.Join(l.dir, name+compressedSuffix))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sizes[name] = packed{fi, f.fs.plain}
+	return f.fs.plain, nil
 }
 
 // kindOf names what is no file.
@@ -154,13 +200,13 @@ func kindOf(mode fs.FileMode) string {
 // without a place.
 func (l *Log) Lines(seg Segment, from int64) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
-		f, err := os.Open(filepath.Join(l.dir, seg.Name))
+		f, err := l.OpenSegment(seg.Name)
 		if err != nil {
 			yield(Line{Segment: seg.First}, unread(seg, err))
 			return
 		}
 		defer f.Close()
-		r := &segmentReader{seg: seg, lines: lineReader{r: f, off: from}, counted: from == 0}
+		r := &segmentReader{seg: seg, file: f, lines: lineReader{r: f, off: from}, counted: from == 0}
 		r.each(yield)
 	}
 }
@@ -168,6 +214,7 @@ func (l *Log) Lines(seg Segment, from int64) iter.Seq2[Line, error] {
 // segmentReader makes lines and damage of the raw lines of one segment.
 type segmentReader struct {
 	seg     Segment
+	file    *SegmentFile
 	lines   lineReader
 	number  int  // of the line, from 1
 	counted bool // number is known: the reading began with the first line
@@ -182,6 +229,10 @@ func (r *segmentReader) each(yield func(Line, error) bool) bool {
 			if off, n := r.lines.rest(); n > 0 && r.seg.Sealed {
 				r.number++
 				return yield(r.damage(off, tornEnd(n)))
+			}
+			if err := r.file.cut(); err != nil {
+				off, _ := r.lines.rest()
+				return yield(r.damage(off, err))
 			}
 			return true
 		}
@@ -200,6 +251,9 @@ func tornEnd(n int64) error { return fmt.Errorf("%d bytes after the last newline
 
 // deliver yields one raw line: as a line, as damage, or as both when NUL bytes stand before it.
 func (r *segmentReader) deliver(raw rawLine, yield func(Line, error) bool) bool {
+	if err := r.file.faultAt(raw.off); err != nil {
+		return yield(r.damage(raw.off, err))
+	}
 	if raw.long {
 		return yield(r.damage(raw.off, fmt.Errorf("longer than %d MiB: %w", maxLine>>20, ErrTooLong)))
 	}
@@ -224,6 +278,9 @@ func (r *segmentReader) deliver(raw rawLine, yield func(Line, error) bool) bool 
 
 func (r *segmentReader) damage(off int64, err error) (Line, error) {
 	d := &Damage{Segment: r.seg.Name, Offset: off, Err: err}
+	if r.file != nil && r.file.Compressed() {
+		d.Segment += compressedSuffix
+	}
 	if r.counted {
 		d.Line = r.number
 	}

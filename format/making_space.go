@@ -4,14 +4,15 @@ import "fmt"
 
 // AppendReserved is Append of what makes space: it may use what Options.KeepFree leaves alone. It shares no sync.
 func (w *Writer) AppendReserved(recs ...*Record) error {
-	b, err := w.prepare(recs, false)
-	if err != nil || len(recs) == 0 {
+	b := new(batch)
+	if err := w.prepare(b, recs, false); err != nil || len(recs) == 0 {
 		return err
 	}
 	b.reserved = true
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err = w.put(b); err == nil {
+	err := w.put(b)
+	if err == nil {
 		err = w.syncTo(w.seq)
 	}
 	if err != nil {

@@ -17,63 +17,63 @@ func (s *scanner) line(f *Fields, x *extras) bool {
 		return true
 	}
 	for {
-		key, ok := s.name()
-		if !ok || !s.member(f, x, key) {
+		word, key, ok := s.name()
+		if !ok || !s.member(f, x, word, key) {
 			return false
 		}
-		if s.next(',') {
+		if s.here(',') || s.next(',') {
 			continue
 		}
 		return s.next('}')
 	}
 }
 
-// name takes a member's name and the colon.
-func (s *scanner) name() ([]byte, bool) {
+// name takes a member's name and the colon. word is the name as [wordOf] has it.
+func (s *scanner) name() (word uint64, key []byte, ok bool) {
 	if b := s.b[s.i:]; len(b) >= 11 && b[0] == '"' { // names are short: one look finds the end of most
 		x := binary.LittleEndian.Uint64(b[1:])
-		n := bits.TrailingZeros64(stops(x)) / 8
-		if x&highs == 0 && b[1+n] == '"' && b[2+n] == ':' {
+		m := stops(x)
+		n := bits.TrailingZeros64(m) / 8
+		if b[1+n] == '"' && b[2+n] == ':' {
 			s.i += n + 3
-			return b[1 : 1+n], true
+			return x & (m&-m>>7 - 1), b[1 : 1+n], true // all below the byte of the quote
 		}
 	}
 	from, to, odd := s.str()
-	key := s.b[from:to]
-	if odd != 0 {
-		if odd&noString != 0 {
-			return nil, false
-		}
+	if odd&noString != 0 {
+		return 0, nil, false
+	}
+	if key = s.b[from:to]; odd != 0 {
 		key = s.value(from, to, odd).Bytes(nil)
 	}
-	return key, s.next(':')
+	return wordOf(key), key, s.next(':')
 }
 
 // member takes the value of one member of a line.
-func (s *scanner) member(f *Fields, x *extras, key []byte) bool {
-	switch string(key) {
-	case "v":
-		return s.count(&f.v)
-	case "seq":
-		return s.count(&f.Seq)
-	case "eseq":
-		return s.count(&f.Eseq)
-	case "actor":
-		f.ActorName, f.ActorID, f.ActorDomain, f.ActorType, f.ActorEmail = Value{}, Value{}, Value{}, Value{}, Value{}
-		return s.group(x.of(inActor), func(key []byte) *Value { return f.actorSlot(key) })
-	case "src":
-		f.SrcIP, f.SrcAgent = Value{}, Value{}
-		return s.group(x.of(inSrc), func(key []byte) *Value { return f.srcSlot(key) })
-	case "obj":
-		f.ObjType, f.ObjID, f.ObjName, f.ObjImage, f.ObjTag = Value{}, Value{}, Value{}, Value{}, Value{}
-		return s.group(x.of(inObj), func(key []byte) *Value { return f.objSlot(key) })
-	case "data":
-		return s.data(f)
-	case "cut":
-		return s.cut(x)
-	}
-	if slot := f.slot(key); slot != nil {
+func (s *scanner) member(f *Fields, x *extras, word uint64, key []byte) bool {
+	if slot := f.slot(word); slot != nil {
 		return s.optional(slot)
+	}
+	switch word {
+	case nameV:
+		return s.count(&f.v)
+	case nameSeq:
+		return s.count(&f.Seq)
+	case nameEseq:
+		return s.count(&f.Eseq)
+	case nameActor:
+		f.ActorName, f.ActorID, f.ActorDomain, f.ActorType, f.ActorEmail = Value{}, Value{}, Value{}, Value{}, Value{}
+		return s.group(f, x, inActor)
+	case nameSrc:
+		f.SrcIP, f.SrcAgent = Value{}, Value{}
+		return s.group(f, x, inSrc)
+	case nameObj:
+		f.ObjType, f.ObjID, f.ObjName, f.ObjImage, f.ObjTag = Value{}, Value{}, Value{}, Value{}, Value{}
+		return s.group(f, x, inObj)
+	case nameData:
+		return s.data(f)
+	case nameCut:
+		return s.cut(x)
 	}
 	return s.extra(x.of(inLine), key)
 }
@@ -97,12 +97,17 @@ func (s *scanner) optional(v *Value) bool {
 		return s.null()
 	}
 	from, to, odd := s.str()
+	if odd == 0 {
+		*v = Value{raw: s.b[from:to]}
+		return true
+	}
 	*v = s.value(from, to, odd)
 	return odd&noString == 0
 }
 
-// group takes an object of strings. slot says where each goes.
-func (s *scanner) group(extra *[]Member, slot func([]byte) *Value) bool {
+// group takes an object of strings, which is at one of the places.
+func (s *scanner) group(f *Fields, x *extras, place int) bool {
+	extra := x.of(place)
 	if extra != nil {
 		*extra = nil
 	}
@@ -116,11 +121,11 @@ func (s *scanner) group(extra *[]Member, slot func([]byte) *Value) bool {
 		return true
 	}
 	for {
-		key, ok := s.name()
+		word, key, ok := s.name()
 		if !ok {
 			return false
 		}
-		if v := slot(key); v != nil {
+		if v := f.slotIn(place, word); v != nil {
 			ok = s.optional(v)
 		} else {
 			ok = s.extra(extra, key)
@@ -128,7 +133,7 @@ func (s *scanner) group(extra *[]Member, slot func([]byte) *Value) bool {
 		if !ok {
 			return false
 		}
-		if s.next(',') {
+		if s.here(',') || s.next(',') {
 			continue
 		}
 		return s.next('}')

@@ -3,15 +3,15 @@ package format
 import (
 	"cmp"
 	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
+	"maps"
 	"slices"
 )
 
 // order is what is known of the numbers in a segment. The writer writes them rising; a tool may have changed
 // that, so a segment is looked at once before it is read in order.
 type order struct {
-	file     os.FileInfo
+	file     fs.FileInfo
 	upto     int64 // bytes looked at
 	min, max uint64
 	sorted   bool // no number is below the one before it
@@ -20,7 +20,7 @@ type order struct {
 
 // order looks at the numbers of a segment, only at what is new since the last time.
 func (l *Log) order(seg Segment) (*order, error) {
-	f, err := os.Open(filepath.Join(l.dir, seg.Name))
+	f, err := l.OpenSegment(seg.Name)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (l *Log) order(seg Segment) (*order, error) {
 	known := l.orders[seg.Name]
 	l.mu.Unlock()
 	o := &order{sorted: true}
-	if known != nil && os.SameFile(known.file, fi) {
+	if known != nil && sameFile(known.file, fi) {
 		if known.file.Size() == fi.Size() && known.file.ModTime().Equal(fi.ModTime()) {
 			return known, nil
 		}
@@ -52,7 +52,7 @@ func (l *Log) order(seg Segment) (*order, error) {
 }
 
 // look reads on from upto.
-func (o *order) look(f *os.File) error {
+func (o *order) look(f io.ReaderAt) error {
 	lines := lineReader{r: f, off: o.upto, block: readBlock}
 	var fields Fields
 	for {
@@ -87,14 +87,15 @@ func (o *order) add(seq uint64) {
 func (l *Log) forget(segs []Segment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.orders) <= len(segs) {
+	if len(l.orders) <= len(segs) && len(l.sizes) <= len(segs) {
 		return
 	}
-	for name := range l.orders {
-		if !slices.ContainsFunc(segs, func(s Segment) bool { return s.Name == name }) {
-			delete(l.orders, name)
-		}
+	here := make(map[string]bool, len(segs))
+	for _, s := range segs {
+		here[s.Name] = true
 	}
+	maps.DeleteFunc(l.orders, func(name string, _ *order) bool { return !here[name] })
+	maps.DeleteFunc(l.sizes, func(name string, _ packed) bool { return !here[name] })
 }
 
 // place is where a line of a segment in disorder stands.
@@ -121,7 +122,7 @@ func (l *Log) places(seg Segment, report func(Line, error) bool) ([]place, bool)
 }
 
 // seek returns the begin of a line at or shortly before the first one of a sorted file whose number is at least seq.
-func seek(f *os.File, size int64, seq uint64) int64 {
+func seek(f io.ReaderAt, size int64, seq uint64) int64 {
 	var fields Fields
 	lo, hi := int64(0), size
 	for hi-lo > 64<<10 {

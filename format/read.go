@@ -6,8 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -146,13 +144,13 @@ func (l *Log) ordered(seg Segment, at uint64, d direction) iter.Seq2[Line, error
 			yield(Line{Segment: seg.First}, unread(seg, err))
 			return
 		}
-		f, err := os.Open(filepath.Join(l.dir, seg.Name))
+		f, err := l.OpenSegment(seg.Name)
 		if err != nil {
 			yield(Line{Segment: seg.First}, unread(seg, err))
 			return
 		}
 		defer f.Close()
-		r := &segmentReader{seg: seg}
+		r := &segmentReader{seg: seg, file: f}
 		switch {
 		case !o.sorted:
 			l.inDisorder(r, f, at, d, yield)
@@ -175,12 +173,15 @@ func unread(seg Segment, err error) *Damage {
 }
 
 // backward yields the lines of a sorted file with numbers below before, the last one first.
-func (r *segmentReader) backward(f *os.File, o *order, before uint64, yield func(Line, error) bool) {
+func (r *segmentReader) backward(f io.ReaderAt, o *order, before uint64, yield func(Line, error) bool) {
 	end, cut := o.upto, false
 	if before != 0 {
 		end, cut = r.endBefore(f, end, before)
 	}
 	if n := o.file.Size() - o.upto; n > 0 && r.seg.Sealed && !cut && !yield(r.damage(o.upto, tornEnd(n))) {
+		return
+	}
+	if err := r.file.cut(); err != nil && !cut && !yield(r.damage(o.upto, err)) {
 		return
 	}
 	lines, err := newBackReader(f, end)
@@ -202,7 +203,7 @@ func (r *segmentReader) backward(f *os.File, o *order, before uint64, yield func
 }
 
 // endBefore returns where the first line begins whose number is at least before, and whether there is one.
-func (r *segmentReader) endBefore(f *os.File, end int64, before uint64) (int64, bool) {
+func (r *segmentReader) endBefore(f io.ReaderAt, end int64, before uint64) (int64, bool) {
 	lines := lineReader{r: f, off: seek(f, end, before)}
 	for {
 		raw, err := lines.next()
@@ -217,7 +218,7 @@ func (r *segmentReader) endBefore(f *os.File, end int64, before uint64) (int64, 
 }
 
 // inDisorder yields the lines of a file by number.
-func (l *Log) inDisorder(r *segmentReader, f *os.File, at uint64, d direction, yield func(Line, error) bool) {
+func (l *Log) inDisorder(r *segmentReader, f io.ReaderAt, at uint64, d direction, yield func(Line, error) bool) {
 	places, ok := l.places(r.seg, yield)
 	if !ok {
 		return

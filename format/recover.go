@@ -13,7 +13,7 @@ import (
 // recover finds where the log ends and makes it ready to go on. What keeps it from being written is no error:
 // it is tried again when something is to be written.
 func (w *Writer) recover() error {
-	l := &Log{dir: w.dir, orders: map[string]*order{}}
+	l := newLog(w.dir)
 	segs, err := l.Segments()
 	if err != nil {
 		return err
@@ -26,6 +26,9 @@ func (w *Writer) recover() error {
 		return nil
 	}
 	last := segs[len(segs)-1]
+	if last.Compressed {
+		return nil // the file that grew is gone: a new one begins
+	}
 	good, err := endOfLines(filepath.Join(w.dir, last.Name), last.Size)
 	if err != nil {
 		return err
@@ -76,7 +79,7 @@ func (w *Writer) findLast(l *Log, segs []Segment) error {
 
 // countNumbers raises the newest numbers to those in a segment. It looks at the begin of each line only.
 func (w *Writer) countNumbers(seg Segment) error {
-	f, err := os.Open(filepath.Join(w.dir, seg.Name))
+	f, err := newLog(w.dir).OpenSegment(seg.Name)
 	if err != nil {
 		return err
 	}
@@ -139,7 +142,7 @@ func (w *Writer) countOlder(segs []Segment) error {
 
 // lastNumber returns the seq of the last intact line of a segment; 0 when there is none.
 func (w *Writer) lastNumber(seg Segment) (uint64, error) {
-	f, err := os.Open(filepath.Join(w.dir, seg.Name))
+	f, err := newLog(w.dir).OpenSegment(seg.Name)
 	if err != nil {
 		return 0, err
 	}
@@ -164,15 +167,16 @@ func (w *Writer) lastNumber(seg Segment) (uint64, error) {
 
 // mentions tells whether a segment holds a text.
 func (l *Log) mentions(seg Segment, text string) (bool, error) {
-	f, err := os.Open(filepath.Join(l.dir, seg.Name))
+	f, err := l.OpenSegment(seg.Name)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
 	buf := make([]byte, 1<<20)
 	kept := 0 // bytes of the block before, in which the text may begin
-	for {
-		n, err := f.Read(buf[kept:])
+	for off := int64(0); ; {
+		n, err := f.ReadAt(buf[kept:], off)
+		off += int64(n)
 		b := buf[:kept+n]
 		if bytes.Contains(b, []byte(text)) {
 			return true, nil

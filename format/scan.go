@@ -23,11 +23,11 @@ const (
 	highs = 0x8080808080808080
 )
 
-// stops marks the first byte of x (in its lowest set bit) that ends a run of plain string bytes:
-// quote, backslash or control character.
+// stops marks the first byte of x (in its lowest set bit) that ends a run of plain string bytes: quote, backslash,
+// control character or a byte above ASCII. Less 2 in the bits, a quote is the next after the control characters: one
+// subtraction finds both.
 func stops(x uint64) uint64 {
-	q, s := x^(ones*'"'), x^(ones*'\\')
-	return ((x-ones*0x20)&^x | (q-ones)&^q | (s-ones)&^s) & highs
+	return (((x ^ ones*2) - ones*0x21) | ((x ^ ones*'\\') - ones) | x) & highs
 }
 
 // space passes over white space.
@@ -45,11 +45,16 @@ func (s *scanner) space() {
 
 // next passes over white space and takes the byte c.
 func (s *scanner) next(c byte) bool {
+	return s.here(c) || s.after(c)
+}
+
+// here takes the byte c where no white space comes first, as in what the writer writes.
+func (s *scanner) here(c byte) bool {
 	if s.i < len(s.b) && s.b[s.i] == c {
 		s.i++
 		return true
 	}
-	return s.after(c)
+	return false
 }
 
 // after is next where white space comes first; kept out of line so that next itself is inlined.
@@ -57,11 +62,7 @@ func (s *scanner) next(c byte) bool {
 //go:noinline
 func (s *scanner) after(c byte) bool {
 	s.space()
-	if s.i < len(s.b) && s.b[s.i] == c {
-		s.i++
-		return true
-	}
-	return false
+	return s.here(c)
 }
 
 // peek passes over white space and returns the byte that follows, 0 at the end.
@@ -92,19 +93,36 @@ func (s *scanner) str() (from, to int, odd uint8) {
 	}
 	i++
 	from = i
+	for len(b)-i >= 8 {
+		m := stops(binary.LittleEndian.Uint64(b[i:]))
+		if m == 0 {
+			i += 8
+			continue
+		}
+		if i += bits.TrailingZeros64(m) / 8; b[i] == '"' {
+			s.i = i + 1
+			return from, i, 0
+		}
+		break
+	}
+	return s.oddStr(from, i)
+}
+
+// oddStr is str from byte i on, where something else than plain bytes or the end of the text may stand.
+func (s *scanner) oddStr(from, i int) (_, to int, odd uint8) {
+	b := s.b
 	var seen uint64
 	for {
 		for len(b)-i >= 8 {
 			x := binary.LittleEndian.Uint64(b[i:])
-			m := stops(x)
+			m := stops(x&^highs) &^ x // of bytes above ASCII none ends a string
 			if m == 0 {
 				seen |= x
 				i += 8
 				continue
 			}
-			k := bits.TrailingZeros64(m) &^ 7
-			seen |= x & (1<<k - 1)
-			i += k / 8
+			seen |= x & (m&-m - 1)
+			i += bits.TrailingZeros64(m) / 8
 			break
 		}
 		for ; i < len(b) && b[i] >= 0x20 && b[i] != '"' && b[i] != '\\'; i++ {

@@ -25,6 +25,8 @@ type Writer struct {
 	asked     chan struct{}  // no slot: Run answers Alive by receiving
 	committer sync.WaitGroup // of the goroutine that commits, if there is one
 
+	spare sync.Pool // of *batch, for write
+
 	qmu        sync.Mutex
 	queue      []*request // waiting to be written and synced, guarded by qmu as the next two
 	committing bool       // a goroutine takes from queue
@@ -108,8 +110,8 @@ func (w *Writer) makeDirs(dir string) error {
 // sync failed, or a write failed after some lines and the disk would not let these be taken back. Calls that come while a sync is under way share the next one.
 // ErrFull and ErrReadOnly are states that end by themselves.
 func (w *Writer) Append(ctx context.Context, recs ...*Record) error {
-	b, err := w.prepare(recs, false)
-	if err != nil || len(recs) == 0 {
+	b := new(batch)
+	if err := w.prepare(b, recs, false); err != nil || len(recs) == 0 {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -163,8 +165,15 @@ func (w *Writer) Write(recs ...*Record) error { return w.write(recs, false) }
 func (w *Writer) Restore(recs ...*Record) error { return w.write(recs, true) }
 
 func (w *Writer) write(recs []*Record, restore bool) error {
-	b, err := w.prepare(recs, restore)
-	if err != nil || len(recs) == 0 {
+	b, _ := w.spare.Get().(*batch)
+	if b == nil {
+		b = new(batch)
+	}
+	defer func() {
+		b.clear()
+		w.spare.Put(b)
+	}()
+	if err := w.prepare(b, recs, restore); err != nil || len(recs) == 0 {
 		return err
 	}
 	w.mu.Lock()

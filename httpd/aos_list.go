@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -15,10 +16,11 @@ const (
 	journalLimit    = 1000  // entries in a list by default
 	maxJournalLimit = 10000 // more are not given at once
 	journalChunk    = 1 << 20
+	journalPiece    = 64 << 10 // a chunk when there is no room for more
 )
 
 // list answers GET journal: the newest entries first. Up to a chunk is one piece; a longer answer is sent as it
-// is found, so that memory does not grow with it.
+// is found, so that memory does not grow with it. While others fill the room of answers, a chunk is a small one.
 func (a aos) list(w http.ResponseWriter, r *request, t Token) error {
 	limit, offset, err := journalPage(r.query)
 	if err != nil {
@@ -37,6 +39,7 @@ func (a aos) list(w http.ResponseWriter, r *request, t Token) error {
 	enc.SetEscapeHTML(false)
 	b.WriteString(`{"journal":[`)
 	separate, sent := "", false
+	chunk, roomy := journalPiece, false
 	mine, err := a.s.turn(r.Context(), &query)
 	if err != nil {
 		return err
@@ -51,8 +54,16 @@ func (a aos) list(w http.ResponseWriter, r *request, t Token) error {
 			return fmt.Errorf("encode journal entry %d: %w", f.Seq, err)
 		}
 		b.Truncate(b.Len() - 1) // the newline
-		if separate = ","; b.Len() < journalChunk {
+		if separate = ","; b.Len() < chunk {
 			continue
+		}
+		if !roomy {
+			if chunk, err = journalRoom(r.Context()); err != nil {
+				return err
+			}
+			if roomy = true; b.Len() < chunk {
+				continue
+			}
 		}
 		if !sent {
 			a.s.degraded(w, a.s.damaged())
@@ -75,6 +86,16 @@ func (a aos) list(w http.ResponseWriter, r *request, t Token) error {
 		return fmt.Errorf("%w: %w", errClientGone, err)
 	}
 	return nil
+}
+
+// journalRoom takes room for the rest of a list that is longer than one piece, and returns how much of it may be
+// collected before it is sent. A buffer of n bytes has grown to 2n.
+func journalRoom(ctx context.Context) (chunk int, err error) {
+	mine := shareOf(ctx)
+	if ok, _ := mine.try(smallAnswer + readAhead + 2*journalChunk); ok {
+		return journalChunk, nil
+	}
+	return journalPiece, mine.take(ctx, smallAnswer+readAhead+2*journalPiece)
 }
 
 // journalPage reads limit and offset.

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"bytes"
+	"encoding/binary"
 	"time"
 
 	"shiplog/format"
@@ -14,13 +15,15 @@ const csvHeader = "Date,Level,Category,User,Message\r\n"
 // quoted if and only if it holds a comma, a quote, CR or LF. (encoding/csv quotes more and rewrites line
 // breaks inside fields.)
 type csvWriter struct {
-	safe bool // a field that a spreadsheet would run as a formula begins with '
-	buf  []byte
+	safe   bool // a field that a spreadsheet would run as a formula begins with '
+	buf    []byte
+	minute int64  // since 1970, of the last line
+	text   []byte // how that is written, up to the colon before the seconds; nil: there was no line yet
 }
 
 // append adds the line of f to dst.
 func (c *csvWriter) append(dst []byte, f *format.Fields) []byte {
-	dst = time.Unix(0, f.Time).UTC().AppendFormat(dst, "2006-01-02 15:04:05.000000") // truncates
+	dst = c.time(dst, f.Time)
 	dst = append(dst, ',')
 	dst = append(dst, shownLevel(f.Level)...)
 	dst = append(dst, ',')
@@ -36,6 +39,30 @@ func (c *csvWriter) append(dst []byte, f *format.Fields) []byte {
 	return append(dst, '\r', '\n')
 }
 
+// time appends a time in Unix nanoseconds, cut to microseconds. Most lines are of the same minute as the one before.
+func (c *csvWriter) time(dst []byte, at int64) []byte {
+	const perMinute = int64(time.Minute)
+	minute, rest := at/perMinute, at%perMinute
+	if rest < 0 {
+		minute, rest = minute-1, rest+perMinute
+	}
+	if c.text == nil || minute != c.minute {
+		c.minute, c.text = minute, time.Unix(60*minute, 0).UTC().AppendFormat(c.text[:0], "2006-01-02 15:04:")
+	}
+	dst = append(dst, c.text...)
+	micros := rest / 1000 // 8 digits with the seconds
+	const from = len("05.") + 6
+	dst = append(dst, "00.000000"...)
+	for i := len(dst) - 1; i >= len(dst)-from; i-- {
+		if dst[i] == '.' {
+			continue
+		}
+		dst[i] = byte('0' + micros%10)
+		micros /= 10
+	}
+	return dst
+}
+
 func (c *csvWriter) value(dst []byte, v format.Value) []byte {
 	b := v.Bytes(c.buf)
 	if v.Escaped() {
@@ -44,10 +71,30 @@ func (c *csvWriter) value(dst []byte, v format.Value) []byte {
 	return AppendCSVField(dst, b, c.safe)
 }
 
+// quoted tells whether b must be quoted. It looks at eight bytes at a time: taking one away from a byte that is not zero
+// sets its highest bit only where that was set before.
+func quoted(b []byte) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; len(b)-i >= 8; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		c, q, r, n := x^(ones*','), x^(ones*'"'), x^(ones*'\r'), x^(ones*'\n')
+		if (((c-ones)&^c)|((q-ones)&^q)|((r-ones)&^r)|((n-ones)&^n))&highs != 0 {
+			return true
+		}
+	}
+	for _, c := range b[i:] {
+		if c == ',' || c == '"' || c == '\r' || c == '\n' {
+			return true
+		}
+	}
+	return false
+}
+
 // AppendCSVField appends b as a field of a Container Station log export: quoted if and only if it holds a
 // comma, a quote, CR or LF. safe puts a ' before what a spreadsheet would run as a formula.
 func AppendCSVField(dst, b []byte, safe bool) []byte {
-	quote := bytes.ContainsAny(b, ",\"\r\n")
+	quote := quoted(b)
 	if quote {
 		dst = append(dst, '"')
 	}
@@ -57,11 +104,12 @@ func AppendCSVField(dst, b []byte, safe bool) []byte {
 	if !quote {
 		return append(dst, b...)
 	}
-	for _, x := range b {
-		if x == '"' {
-			dst = append(dst, '"')
+	for {
+		i := bytes.IndexByte(b, '"')
+		if i < 0 {
+			return append(append(dst, b...), '"')
 		}
-		dst = append(dst, x)
+		dst = append(append(dst, b[:i+1]...), '"')
+		b = b[i+1:]
 	}
-	return append(dst, '"')
 }

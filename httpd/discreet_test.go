@@ -1,6 +1,8 @@
 package httpd
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -42,5 +44,13 @@ func TestReadyzKeepsPlacesToItself(t *testing.T) {
 	got := b.do("GET", "/readyz", "")
 	if got.status != 503 || !strings.Contains(got.body, "dial unix agent.sock: refused") {
 		t.Errorf("readyz = %d %s, want the reason without the place", got.status, got.body)
+	}
+	path := filepath.Join(b.dir, "accounts.json")
+	if err := os.WriteFile(path, []byte(`{"version":1,"users":[{"name":"alice","password":"x"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got = b.do("GET", "/readyz", "")
+	if got.status != 503 || !strings.Contains(got.body, "the accounts file cannot be read") || strings.Contains(got.body, "alice") {
+		t.Errorf("readyz with damaged accounts = %d %s, want a word of the file and none of alice", got.status, got.body)
 	}
 }

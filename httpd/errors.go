@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"shiplog/format"
@@ -72,7 +74,9 @@ func asStatus(err error) *statusError {
 	case errors.Is(err, format.ErrEngineDown):
 		return failf(http.StatusServiceUnavailable, "Container engine is not reachable").retryAfter(5 * time.Second)
 	case errors.Is(err, format.ErrFull), errors.Is(err, format.ErrReadOnly):
-		return failf(http.StatusServiceUnavailable, "The log cannot be written at the moment").retryAfter(10 * time.Second)
+		return failf(http.StatusServiceUnavailable, "The log cannot be written at the moment; /readyz says why").retryAfter(10 * time.Second)
+	case unreadable(err):
+		return failf(http.StatusServiceUnavailable, "The log cannot be read at the moment; /readyz says why").retryAfter(10 * time.Second)
 	case errors.Is(err, index.ErrMoving):
 		return failf(http.StatusServiceUnavailable, "The log changes too fast at the moment").retryAfter(time.Second)
 	case errors.Is(err, errClientGone), errors.Is(err, context.Canceled):
@@ -81,4 +85,11 @@ func asStatus(err error) *statusError {
 		return failf(http.StatusServiceUnavailable, "The request took too long").retryAfter(time.Second)
 	}
 	return failf(http.StatusInternalServerError, "Internal server error")
+}
+
+// unreadable tells a disk that is gone, or fails, and a process that may open no more files: the request may be
+// answered once that is mended.
+func unreadable(err error) bool {
+	return slices.ContainsFunc([]error{syscall.EIO, syscall.ESTALE, syscall.ENODEV, syscall.ENXIO, syscall.EMFILE, syscall.ENFILE},
+		func(no error) bool { return errors.Is(err, no) })
 }

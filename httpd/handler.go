@@ -88,11 +88,14 @@ func (s *Server) dispatch(w *answer, r *http.Request, d *dialect) error {
 		w.aborted = true
 		return nil
 	}
+	ctx, end := s.withShare(r.Context())
+	defer end()
 	if w.slow = rt.slow; !rt.slow {
-		ctx, cancel := context.WithTimeout(r.Context(), s.limits.answer)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.limits.answer)
 		defer cancel()
-		r = r.WithContext(ctx)
 	}
+	r = r.WithContext(ctx)
 	return rt.handler(w, &request{Request: r, query: params(r.URL.RawQuery), vars: vars, body: body, settings: set})
 }
 

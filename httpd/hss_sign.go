@@ -53,7 +53,16 @@ func parseAuthorization(text string) (a authorization, err error) {
 		return a, errors.New("authorization header is too long")
 	case len(a.signature) != hex.EncodedLen(sha256.Size) || strings.Trim(a.signature, "0123456789abcdef") != "":
 		return a, errors.New("signature is not 64 hex digits")
-	case !slices.ContainsFunc(a.names(), func(n string) bool { return strings.EqualFold(n, hssDate) }):
+	}
+	names := map[string]bool{}
+	for _, name := range a.names() {
+		// Else each name would add its whole value to what is signed: megabytes for a head of 64 KiB.
+		if name = strings.ToLower(name); names[name] {
+			return a, errors.New("a header is signed twice")
+		}
+		names[name] = true
+	}
+	if !names[strings.ToLower(hssDate)] {
 		return a, errors.New("x-sdk-date is not signed")
 	}
 	return a, nil
@@ -68,13 +77,13 @@ func (h hss) signer(r *request) (AccessKey, error) {
 	if err != nil {
 		return AccessKey{}, refuseHSS(err.Error())
 	}
-	toSign, err := a.toSign(r, h.s.opts.Now())
-	if err != nil {
-		return AccessKey{}, refuseHSS(err.Error())
-	}
 	source := sourceKey(r.RemoteAddr)
 	if wait := h.blocked(source, a); wait > 0 {
 		return AccessKey{}, tooManyFailures{wait}
+	}
+	toSign, err := a.toSign(r, h.s.opts.Now())
+	if err != nil {
+		return AccessKey{}, refuseHSS(err.Error())
 	}
 	key, known := h.s.opts.Accounts.AccessKey(a.access)
 	if !known {

@@ -103,6 +103,7 @@ func TestSignatureOfTheSDK(t *testing.T) {
 		"a body that is too large to be hashed":  {func(r *http.Request) { r.Body = textBody(strings.Repeat("x", maxSignedBody+1)) }, "body of a signed request is too large"},
 		"an unsigned payload":                    {set("X-Sdk-Content-Sha256", "UNSIGNED-PAYLOAD"), "x-sdk-content-sha256 is not the hash of the body"},
 		"a signed header that stands twice":      {func(r *http.Request) { r.Header.Add("X-Project-Id", "p1") }, "a signed header stands there twice"},
+		"a header that is signed twice":          {authorization(sdkAuthorization("AKTESTEXAMPLE", "user-agent;x-project-id;X-Project-Id;x-sdk-date", sdkSignature)), "a header is signed twice"},
 		"no date":                                {func(r *http.Request) { r.Header.Del("X-Sdk-Date") }, "x-sdk-date is not of the form YYYYMMDDTHHMMSSZ"},
 		"a date in another form":                 {set("X-Sdk-Date", "2026-11-21T02:13:51Z"), "x-sdk-date is not of the form YYYYMMDDTHHMMSSZ"},
 		"the date is not signed":                 {authorization(sdkAuthorization("AKTESTEXAMPLE", "user-agent;x-project-id", sdkSignature)), "x-sdk-date is not signed"},

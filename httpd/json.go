@@ -27,13 +27,18 @@ func writeEncoded(w http.ResponseWriter, status int, v any, indent string) error
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
+	sendJSON(w, status, b.Bytes())
+	return nil
+}
+
+// sendJSON answers with what is JSON already.
+func sendJSON(w http.ResponseWriter, status int, body []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // a client that went away is no error of ours
-	return nil
+	_, _ = w.Write(body) // a client that went away is no error of ours
 }
 
 // errorBody is how Container Station reports an error; a published client recognises it by the first bytes,

@@ -38,7 +38,7 @@ func (q qnap) events(w http.ResponseWriter, r *request, who caller) error {
 	if out.Index == out.Offset {
 		return writeJSON(w, http.StatusOK, out)
 	}
-	page, err := q.s.opts.Index.Search(r.Context(), index.Query{Numbered: true, AfterEseq: out.Index, UptoEseq: out.Offset})
+	page, err := q.s.search(r.Context(), index.Query{Numbered: true, AfterEseq: out.Index, UptoEseq: out.Offset})
 	if err != nil {
 		return fmt.Errorf("list events: %w", err)
 	}

@@ -34,13 +34,19 @@ func (q qnap) export(w http.ResponseWriter, r *request, _ caller) error {
 		return nil
 	}
 	csv := csvWriter{safe: r.query.get("safe") == "1"}
-	chunk := append(make([]byte, 0, exportChunk+4096), csvHeader...)
+	chunk, roomy := append(make([]byte, 0, exportChunk+4096), csvHeader...), false
 	for f, err := range q.s.opts.Index.Each(r.Context(), query) {
 		if err != nil {
 			return fmt.Errorf("export log: %w", err)
 		}
 		if chunk = csv.append(chunk, f); len(chunk) < exportChunk {
 			continue
+		}
+		if !roomy {
+			if err := shareOf(r.Context()).take(r.Context(), smallAnswer+readAhead); err != nil {
+				return err
+			}
+			roomy = true
 		}
 		mine.end() // whoever reads slowly holds up nobody
 		if _, err := w.Write(chunk); err != nil {

@@ -19,16 +19,6 @@ const (
 	authCategory = "auth"
 )
 
-// logRow is one record in a list.
-type logRow struct {
-	Category string `json:"category"`
-	ID       uint64 `json:"id"`
-	Level    string `json:"level"`
-	Message  string `json:"message"`
-	TS       int64  `json:"ts"` // seconds
-	User     string `json:"user"`
-}
-
 // list answers GET log: the newest records first.
 func (q qnap) list(w http.ResponseWriter, r *request, _ caller) error {
 	query, err := q.logQuery(r.Context(), r.query)
@@ -54,14 +44,9 @@ func (q qnap) list(w http.ResponseWriter, r *request, _ caller) error {
 	if err != nil {
 		return fmt.Errorf("list log: %w", err)
 	}
-	rows := make([]logRow, 0, len(page.Hits))
-	for i := range page.Hits {
-		f := &page.Hits[i].Fields
-		rows = append(rows, logRow{Category: f.Category.String(), ID: f.Seq, Level: shownLevel(f.Level),
-			Message: shownMessage(f), TS: time.Unix(0, f.Time).Unix(), User: f.User().String()})
-	}
 	q.s.degraded(w, page.Damaged)
-	return writeJSON(w, http.StatusOK, rows)
+	sendJSON(w, http.StatusOK, appendLogRows(make([]byte, 0, 256*len(page.Hits)+8), page.Hits))
+	return nil
 }
 
 // degraded tells a reader that damage was met: what is intact was answered, but something is missing.

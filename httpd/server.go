@@ -125,8 +125,10 @@ type Server struct {
 	serving  serving
 
 	searching *turns // of heavy searches
+	looking   *turns // of cheap ones
 	exporting *turns // of exports, a piece each
 	large     *turns // of requests with large bodies
+	room      *room  // of answers
 
 	closing context.Context // ends when the server shuts down; waits end with it
 	close   context.CancelFunc
@@ -150,8 +152,10 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.searching = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many searches at the moment")
+	s.looking = newTurns(cheapSlots, s.limits.connections, s.limits.turn, "Too many searches at the moment")
 	s.exporting = newTurns(s.limits.searches, s.limits.queue, s.limits.turn, "Too many exports at the moment")
 	s.large = newLarge(s.limits.turn)
+	s.room = newRoom(answerRoom, answerWait)
 	s.streams = make(chan struct{}, s.limits.connections)
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.hub = newHub(s.closing, o.Index, s.limits.waiters, o.Logger)

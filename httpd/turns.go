@@ -9,8 +9,8 @@ import (
 	"shiplog/index"
 )
 
-// turns let a few requests at a time do what is heavy, in the order in which they came. What is cheap takes no
-// turn and so never waits for them.
+// turns let a few requests at a time do what is heavy, in the order in which they came. What is cheap has turns of
+// its own, so many that it never waits for what is heavy: they only bound how many hold a piece of the log at once.
 type turns struct {
 	slots    chan struct{} // one token per request that has its turn
 	queue    chan struct{} // one token per request that waits for its first turn
@@ -88,12 +88,18 @@ func heavy(q *index.Query) bool {
 	return q.Text != "" || q.Where != nil || q.Object != nil || q.ObjID != "" || q.ObjName != "" || q.Image != ""
 }
 
+// cheapSlots are more than can wait for the room of answers.
+const cheapSlots = 2 * answerQueue
+
 // turn waits for the turn that q needs.
 func (s *Server) turn(ctx context.Context, q *index.Query) (*turn, error) {
-	if q.None || !heavy(q) {
+	switch {
+	case q.None:
 		return nil, nil
+	case heavy(q):
+		return s.searching.take(ctx)
 	}
-	return s.searching.take(ctx)
+	return s.looking.take(ctx)
 }
 
 // search is Index.Search in its turn.
@@ -103,6 +109,7 @@ func (s *Server) search(ctx context.Context, q index.Query) (index.Page, error) 
 		return index.Page{}, err
 	}
 	defer t.end()
+	q.Keep = keep(ctx)
 	return s.opts.Index.Search(ctx, q)
 }
 

@@ -18,7 +18,7 @@ import (
 // build makes the index of a sealed segment: in a folder of its own, synced, then renamed into place. Who
 // looks sees the whole of it or nothing.
 func (x *Index) build(s *segment) (err error) {
-	fi, err := os.Stat(s.path)
+	fi, err := x.log.StatSegment(s.Name)
 	if err != nil {
 		return err
 	}
@@ -38,18 +38,18 @@ func (x *Index) build(s *segment) (err error) {
 	if err := x.buildFiles(s, tmp, man); err != nil {
 		return err
 	}
-	sum, err := sumFile(s.path)
+	sum, err := x.sumSegment(s.Name)
 	if err != nil {
 		return err
 	}
-	if now, err := os.Stat(s.path); err != nil || !fileIDOf(now).same(fileIDOf(fi)) {
+	if now, err := x.log.StatSegment(s.Name); err != nil || !fileIDOf(now).same(fileIDOf(fi)) {
 		return fmt.Errorf("segment %s changed while its index was made: %w", s.Name, errors.Join(err, errStale))
 	}
 	man.Segment = *sum
 	if err := writeManifest(tmp, man); err != nil {
 		return err
 	}
-	if d, err := openDisk(dir, s.path, fileIDOf(fi)); err == nil { // another process was quicker, and may be reading it
+	if d, err := openDisk(dir, fileIDOf(fi), func() (*fileSum, error) { return x.sumSegment(s.Name) }); err == nil { // another process was quicker, and may be reading it
 		d.release()
 		return nil
 	}

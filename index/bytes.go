@@ -3,7 +3,6 @@ package index
 import (
 	"bytes"
 	"io"
-	"os"
 	"slices"
 	"strings"
 )
@@ -29,7 +28,7 @@ func (x *Index) withoutActions(v *view, actions []string) (bool, error) {
 		d.release()
 		return false, nil // the columns tell
 	}
-	has, err := fileHas(s.path, append([]string{`\u00`}, actions...)...)
+	has, err := x.fileHas(s.Name, append([]string{`\u00`}, actions...)...)
 	return !has && err == nil, err
 }
 
@@ -40,20 +39,21 @@ func maybeEscaped(action string) bool {
 	})
 }
 
-// fileHas tells whether one of parts stands anywhere in a file.
-func fileHas(path string, parts ...string) (bool, error) {
+// fileHas tells whether one of parts stands anywhere in a segment.
+func (x *Index) fileHas(name string, parts ...string) (bool, error) {
 	keep := 0 // a part may begin in one piece and end in the next
 	for _, part := range parts {
 		keep = max(keep, len(part)-1)
 	}
-	f, err := os.Open(path)
+	f, err := x.log.OpenSegment(name)
 	if err != nil {
 		return false, err
 	}
 	defer f.Close()
 	buf, n := make([]byte, 256<<10), 0
-	for {
-		m, err := f.Read(buf[n:])
+	for off := int64(0); ; {
+		m, err := f.ReadAt(buf[n:], off)
+		off += int64(m)
 		for _, part := range parts {
 			if bytes.Contains(buf[:n+m], []byte(part)) {
 				return true, nil

@@ -180,11 +180,17 @@ func (x *Index) fetch(ctx context.Context, q Query, places []Place) ([]Hit, erro
 	r := x.newRun(ctx, q)
 	r.m.only, r.left, r.keep, r.buf = only, len(only), new(arena), x.takeBuffer()
 	found := make(map[uint64]Hit, len(only))
+	var full error
 	err = r.answer(snap, func(f *format.Fields) bool {
-		found[f.Seq] = Hit{*f}
-		return true
+		if full = q.keep(f); full == nil {
+			found[f.Seq] = Hit{*f}
+		}
+		return full == nil
 	}, func() { clear(found) })
 	x.giveBuffer(r.buf)
+	if err = cmp.Or(err, full); err != nil {
+		return nil, err
+	}
 	hits := make([]Hit, 0, len(places))
 	for _, p := range places {
 		if h, ok := found[p.Seq]; ok {

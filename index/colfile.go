@@ -98,6 +98,7 @@ func decodeColumns(b []byte) (*columns, error) {
 	}
 	if flag(7) {
 		c.cube, err = decodeCube(s[colCube], c)
+		c.merged = new(mergedCube)
 	}
 	return c, err
 }

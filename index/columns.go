@@ -38,8 +38,9 @@ type columns struct {
 	doubled  int  // lines whose seq was there already
 
 	minTime, maxTime int64
-	minEseq, maxEseq uint64 // 0: no row has one
-	cube             cube   // nil: not counted
+	minEseq, maxEseq uint64      // 0: no row has one
+	cube             cube        // nil: not counted
+	merged           *mergedCube // of a cube that will be asked often; nil: ask the cube
 }
 
 // codes is one column of values out of a dictionary.

@@ -2,6 +2,7 @@ package index
 
 import (
 	"slices"
+	"sync"
 	"unsafe"
 )
 
@@ -69,6 +70,37 @@ func (cu cube) count(ok func(r *cubeRow) bool) int {
 	return n
 }
 
+// mergedCube is a cube without days and users, which are what makes a cube long. It is made when it is first asked for.
+type mergedCube struct {
+	once sync.Once
+	rows cube
+}
+
+// of returns what of cu there is when days and users do not matter; cu is always the same.
+func (m *mergedCube) of(cu cube) cube {
+	if m == nil {
+		return cu
+	}
+	m.once.Do(func() {
+		var rows cube
+		places := make(map[cubeRow]int)
+		for _, r := range cu {
+			key := cubeRow{bits: r.bits, numbered: r.numbered, category: r.category}
+			place, known := places[key]
+			if !known {
+				place = len(rows)
+				places[key], rows = place, append(rows, key)
+			}
+			rows[place].count += r.count
+		}
+		m.rows = rows
+	})
+	if m.rows == nil { // the file could not be read
+		return cu
+	}
+	return m.rows
+}
+
 // fromThin answers from what was kept of columns that are no longer in memory, when that is enough.
 func (r *run) fromThin(v *view, emit emitter) bool {
 	if v.cols != nil {
@@ -94,7 +126,11 @@ func (r *run) fromThin(v *view, emit emitter) bool {
 
 // fromCube answers from the rollup alone when that is enough: a count, or a page that begins beyond.
 func (r *run) fromCube(p *plan, emit emitter) bool {
-	n := p.c.cube.count(p.counted)
+	cu := p.c.cube
+	if !p.cubeAll {
+		cu = p.c.merged.of(cu)
+	}
+	n := cu.count(p.counted)
 	switch {
 	case n == 0:
 		return true

@@ -24,16 +24,20 @@ type disk struct {
 	maps  [][]byte // mapped files
 	g     *gate    // nil: not opened yet
 	fault error    // what was wrong with the gate
+
+	roll   *rollup  // nil: not made yet, or noRoll
+	rolls  *rollups // what roll is accounted in
+	noRoll bool     // it is not worth it, or there was no room
 }
 
-// openDisk opens the index in dir of the segment file at path, which is id. Columns are checked and mapped;
+// openDisk opens the index in dir of a segment file, which is id and has the sum that sum returns. Columns are checked and mapped;
 // gate and Bleve wait until a text is searched.
-func openDisk(dir, path string, id fileID) (*disk, error) {
+func openDisk(dir string, id fileID, sum func() (*fileSum, error)) (*disk, error) {
 	fi, err := os.Stat(filepath.Join(dir, manifestFile))
 	if err != nil {
 		return nil, err
 	}
-	man, err := readManifest(dir, path, id)
+	man, err := readManifest(dir, id, sum)
 	if err != nil {
 		return nil, err
 	}
@@ -81,15 +85,26 @@ func (d *disk) release() {
 		_ = unix.Munmap(b)
 	}
 	d.maps = nil
+	d.dropRollup()
 }
 
-// rest gives back the memory of pages that were looked at. They come back from the file when they are needed.
+// dropRollup lets go of the rollup; it is made again when it is asked for. d.mu is held.
+func (d *disk) dropRollup() {
+	if d.roll != nil {
+		d.rolls.drop(d.roll)
+	}
+	d.roll, d.noRoll = nil, false
+}
+
+// rest gives back the memory of pages that were looked at, and of the rollup. They come back from the file when they
+// are needed.
 func (d *disk) rest() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, b := range d.maps {
 		_ = unix.Madvise(b, unix.MADV_DONTNEED)
 	}
+	d.dropRollup()
 }
 
 // gate opens the gate when it is first asked for; nil when the segment has none.
@@ -163,7 +178,7 @@ func (x *Index) diskOf(s *segment, id fileID) *disk {
 	if s.diskState != diskUnknown {
 		return nil
 	}
-	d, err := openDisk(x.indexDir(s), s.path, id)
+	d, err := openDisk(x.indexDir(s), id, func() (*fileSum, error) { return x.sumSegment(s.Name) })
 	switch {
 	case err == nil:
 		d.refs++

@@ -8,8 +8,10 @@
 //
 // A column holds one member of every record of a segment at a fixed width: time, place of the line, level,
 // stream and engine in one byte, codes of category, action, user, object and facets. What a column cannot decide
-// is decided by [Query.Match], the one judge, on the line itself. So every answer is exact, with or without
-// an index on disk; the index only makes it quick.
+// is decided by [Query.Match], the one judge, on the line itself. Counts of whole segments come from what was counted
+// before: a cube by day, level, category and user in the file of columns, and a rollup by facets, made in bounded memory
+// when somebody first asks for it. So every answer is exact, with or without an index on disk; the index only makes it
+// quick.
 //
 // What records make large is bounded for each segment; what goes beyond is dropped, and the rest answers:
 //

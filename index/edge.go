@@ -149,7 +149,7 @@ func (x *Index) withoutEseq(v *view) (bool, error) {
 		d.release()
 		return false, nil // the columns tell
 	}
-	has, err := fileHas(s.path, `"eseq"`)
+	has, err := x.fileHas(s.Name, `"eseq"`)
 	if err != nil || has {
 		return false, err
 	}

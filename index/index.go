@@ -33,6 +33,7 @@ type Index struct {
 	cache   cache
 	buffers sync.Pool // of *[]byte, for run.buf
 	shards  shards
+	rolls   rollups
 	make    func(*segment) error // buildNicely; tests have their own
 	held    int                  // maxHeld, likewise
 	limits  limits               // normalLimits, likewise
@@ -244,7 +245,7 @@ func (x *Index) list() (changed bool, err error) {
 
 // sealed makes sure that s, which is not the newest segment, is known as the file it is now.
 func (x *Index) sealed(s *segment) (*segment, error) {
-	fi, err := os.Stat(s.path)
+	fi, err := x.log.StatSegment(s.Name)
 	if err != nil {
 		return nil, err
 	}

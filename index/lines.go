@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 
 	"shiplog/format"
@@ -216,7 +215,7 @@ func (r *run) read(from int64, n int) error {
 
 func (r *run) openFile(s *segment) (err error) {
 	if r.file == nil {
-		r.file, err = os.Open(s.path)
+		r.file, err = r.x.log.OpenSegment(s.Name)
 	}
 	return err
 }

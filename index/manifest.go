@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -72,13 +73,27 @@ func sumFile(path string) (*fileSum, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return sumOf(f)
+}
+
+func sumOf(r io.Reader) (*fileSum, error) {
 	h := crc32.New(castagnoli)
-	n, err := io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{f}, make([]byte, 256<<10))
+	n, err := io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{r}, make([]byte, 256<<10))
 	return &fileSum{n, h.Sum32()}, err
 }
 
-// readManifest reads and judges the manifest in dir for the segment file at path, which is id.
-func readManifest(dir, path string, id fileID) (*manifest, error) {
+// sumSegment sums the plain bytes of a segment.
+func (x *Index) sumSegment(name string) (*fileSum, error) {
+	f, err := x.log.OpenSegment(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return sumOf(io.NewSectionReader(f, 0, math.MaxInt64))
+}
+
+// readManifest reads and judges the manifest in dir for a segment file, which is id and has the sum that sum returns.
+func readManifest(dir string, id fileID, sum func() (*fileSum, error)) (*manifest, error) {
 	f, _, err := openFile(filepath.Join(dir, manifestFile))
 	if err != nil {
 		return nil, err
@@ -104,11 +119,11 @@ func readManifest(dir, path string, id fileID) (*manifest, error) {
 	if m.MTime.Equal(id.mtime) {
 		return m, nil
 	}
-	sum, err := sumFile(path) // a copied directory has new times
+	now, err := sum() // a copied directory has new times
 	if err != nil {
 		return nil, err
 	}
-	if *sum != m.Segment {
+	if *now != m.Segment {
 		return nil, fmt.Errorf("%w: the segment was changed", errBadFile)
 	}
 	return m, nil

@@ -18,6 +18,9 @@ func (p *plan) planFacets(q *Query) bool {
 	}
 	var facets Facets // one for all: what it points to may be kept, it itself not
 	return p.planValues(k, func(value string) bool {
+		if p.c.cube == nil && !q.mayBeUsers(value) { // with a cube it matters that all of them pass
+			return false
+		}
 		facets = splitFacets(value)
 		return q.Facets(&facets)
 	})

@@ -39,6 +39,7 @@ type plan struct {
 	counted  func(r *cubeRow) bool               // the whole segment is wanted and this picks its rows of the cube
 	pick     []func(r *cubeRow) bool             // parts of counted
 	cubeOff  bool                                // a condition that the cube does not know
+	cubeAll  bool                                // the day or the user is picked: the merged cube does not know them
 	only     blockSet                            // the blocks that may hold what is wanted; nil: all
 	sight    *sight                              // narrows by time while the run goes on; nil: not
 }
@@ -80,13 +81,14 @@ func (p *plan) planNumbers(q *Query, m *matcher) bool {
 	}
 	if c.minTime < m.from || !m.inTime(c.maxTime) {
 		p.planDays(m)
-		p.tests = append(p.tests, func(base, n int, sel *selection) {
-			for i, t := range c.times[base : base+n] {
-				if !m.inTime(t) {
-					sel[i>>6] &^= 1 << (i & 63)
-				}
-			}
-		})
+		last := m.to
+		if !m.toIncl {
+			last-- // not the least of all times: no record was before it
+		}
+		if last < m.from {
+			return false
+		}
+		p.tests = append(p.tests, func(base, n int, sel *selection) { sel.keepTimes(c.times[base:base+n], m.from, last) })
 	}
 	if !p.planOrder(q) {
 		return false
@@ -124,6 +126,7 @@ func (p *plan) planDays(m *matcher) {
 		p.cubeOff = p.cubeOff || m.to%dayNanos != 0
 		last = dayOf(m.to) - 1
 	}
+	p.cubeAll = true
 	p.pick = append(p.pick, func(r *cubeRow) bool { return first <= r.day && r.day <= last })
 }
 
@@ -144,13 +147,7 @@ func (p *plan) planBits(q *Query) bool {
 		any = any || ok[i]
 	}
 	p.pick = append(p.pick, func(r *cubeRow) bool { return ok[r.bits] })
-	p.tests = append(p.tests, func(base, n int, sel *selection) {
-		for i, b := range p.c.bits[base : base+n] {
-			if !ok[b] {
-				sel[i>>6] &^= 1 << (i & 63)
-			}
-		}
-	})
+	p.tests = append(p.tests, func(base, n int, sel *selection) { keepCodes(p.c.bits[base:base+n], ok[:], sel) })
 	return any
 }
 
@@ -180,6 +177,7 @@ func (p *plan) planNames(q *Query, m *matcher) bool {
 		}
 	}
 	if q.User != "" {
+		p.cubeAll = true
 		wants := func(v []byte) bool { return string(v) == q.User }
 		if !p.planCodes(&c.user, wants, func(r *cubeRow) uint32 { return r.user }) {
 			return false

@@ -39,6 +39,10 @@ type Query struct {
 	// Where is asked of each record that meets all other conditions. It makes those lines be read.
 	Where func(*format.Fields) bool
 
+	// Keep is asked by Search before it keeps a record for its answer, and told the length of its line; an error
+	// of it ends the search. nil: there is memory for whatever comes.
+	Keep func(lineBytes int) error
+
 	None          bool // matches nothing
 	Limit, Offset int  // Limit 0: all; Offset skips that many matches first
 	Ascending     bool // oldest first

@@ -20,6 +20,7 @@ type run struct {
 	q   Query // our own copy; After or Before moves along behind what was given out, so that a segment can be taken up again
 	m   *matcher
 
+	asked  facetsAsked // with rollups
 	find   *finder
 	hashes []uint64 // of the text's 5-grams
 
@@ -33,9 +34,9 @@ type run struct {
 	group   *grouping // nil: only the number counts
 	sight   *sight    // nil: lines are given out
 
-	used   *disk    // the index on disk that the segment is answered from; nil: none
-	file   *os.File // the segment being read; nil: not opened yet
-	keep   *arena   // lines are copied there before they are scanned; nil: they need not stay
+	used   *disk               // the index on disk that the segment is answered from; nil: none
+	file   *format.SegmentFile // the segment being read; nil: not opened yet
+	keep   *arena              // lines are copied there before they are scanned; nil: they need not stay
 	buf    []byte
 	lines  []lineRef
 	rowBuf [blockRecords]int
@@ -149,6 +150,9 @@ func (r *run) table(v *view, t *table, emit emitter) (stop bool, err error) {
 			r.x.strays.Store(true)
 			return errStray
 		}
+		if r.fromRollup(v, t, emit) {
+			return nil
+		}
 		p = newPlan(&r.q, r.m, t.cols, v.after, v.below)
 		r.group.begin(p)
 		if p != nil {
@@ -215,9 +219,9 @@ func (r *run) block(s *segment, p *plan, b int, emit emitter) (stop bool, err er
 	}
 	base := b * blockRecords
 	rows := r.rowBuf[:0]
-	for i := range min(p.c.rows-base, blockRecords) {
-		if sel[i>>6]>>(i&63)&1 != 0 {
-			rows = append(rows, base+i)
+	for k, w := range sel {
+		for ; w != 0; w &= w - 1 {
+			rows = append(rows, base+64*k+bits.TrailingZeros64(w))
 		}
 	}
 	if len(rows) == 0 {

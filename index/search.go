@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"slices"
@@ -37,9 +38,13 @@ func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
 	}
 	r.keep = new(arena)
 	r.buf = x.takeBuffer()
+	var full error
 	err = r.answer(snap, func(f *format.Fields) bool {
 		if q.Limit > 0 && len(page.Hits) == q.Limit {
 			page.More = true
+			return false
+		}
+		if full = q.keep(f); full != nil {
 			return false
 		}
 		page.Hits = append(page.Hits, Hit{*f})
@@ -47,7 +52,15 @@ func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
 	}, func() { page.Hits = page.Hits[:0] })
 	x.giveBuffer(r.buf)
 	page.Damaged = r.damaged
-	return page, err
+	return page, cmp.Or(err, full)
+}
+
+// keep asks whether f may be kept.
+func (q *Query) keep(f *format.Fields) error {
+	if q.Keep == nil {
+		return nil
+	}
+	return q.Keep(len(f.Line))
 }
 
 // Each goes through the records that match, in the order that q.Ascending asks for, in memory that does not

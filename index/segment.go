@@ -63,7 +63,7 @@ type segment struct {
 func (s *segment) lines(log *format.Log, b *builder, from int64, row func(f *format.Fields)) (torn int, err error) {
 	var own format.Fields
 	seg := s.Segment
-	if fi, err := os.Stat(s.path); err == nil {
+	if fi, err := log.StatSegment(s.Name); err == nil {
 		seg.Size = fi.Size()
 	}
 	for ln, err := range log.Lines(seg, from) {
@@ -100,16 +100,16 @@ func (s *segment) lines(log *format.Log, b *builder, from int64, row func(f *for
 
 // cannotRead tells whether damage is not in the file but in the reading of it, as without a free file descriptor:
 // the lines may be there the next time, so nothing must be concluded from their absence. A bad place of the disk
-// is damage like any other.
+// is damage like any other; a disk that does not even open the file is gone.
 func cannotRead(err error) bool {
 	var pe *fs.PathError
-	return errors.As(err, &pe) && !errors.Is(err, syscall.EIO)
+	return errors.As(err, &pe) && (pe.Op != "read" || !errors.Is(err, syscall.EIO))
 }
 
 // readOn brings the tail up to the size of the file, and makes it anew when the file is another one.
 // Index.mu is held.
 func (s *segment) readOn(log *format.Log) (changed bool, err error) {
-	fi, err := os.Stat(s.path)
+	fi, err := log.StatSegment(s.Name)
 	if err != nil {
 		return false, err
 	}

@@ -214,7 +214,7 @@ func (p *Pruner) segments(anew bool) ([]format.Segment, error) {
 	if !anew && n > 0 && p.listed.sealed == sealed {
 		active := &p.listed.segs[n-1]
 		if fi, err := os.Stat(filepath.Join(p.log.Dir(), active.Name)); err == nil {
-			active.Size = fi.Size()
+			active.Size, active.Stored = fi.Size(), fi.Size()
 			return p.listed.segs, nil
 		}
 	}
@@ -235,7 +235,7 @@ func (p *Pruner) look(policy Policy, bounded, anew bool) (scene, error) {
 	}
 	s := scene{files: make([]file, len(segs)), free: math.MaxUint64, budget: -1}
 	for i, seg := range segs {
-		s.files[i] = file{name: seg.Name, first: seg.First, bytes: seg.Size + p.beside(seg.Name)}
+		s.files[i] = file{name: seg.Name, first: seg.First, bytes: seg.Stored + p.beside(seg.Name)}
 	}
 	if n := len(segs); n > 0 && bounded { // a person means what is there now
 		s.reserve = max(p.w.SegmentBytes()-segs[n-1].Size, 0)
@@ -266,7 +266,10 @@ func (p *Pruner) beside(name string) int64 {
 	return fi.Size()
 }
 
-const blockSuffix = ".blk" // of format/seal
+const (
+	blockSuffix      = ".blk" // of format/seal
+	compressedSuffix = ".zst" // in place of the plain file
+)
 
 // age finds out how old the segments are, and whether the clock is to be believed.
 func (p *Pruner) age(s *scene, segs []format.Segment) error {

@@ -169,6 +169,10 @@ func (p *Pruner) unlink(ctx context.Context, names []string) (int, error) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return i, err
 		}
+		_ = os.Remove(path + compressedSuffix + ".tmp") // of a process that was killed
+		if err := os.Remove(path + compressedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return i, err
+		}
 		if err := os.Remove(path + blockSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			p.o.Logger.Warn("what lay beside a removed segment is left", "err", err)
 		}
@@ -181,6 +185,14 @@ func (p *Pruner) unlink(ctx context.Context, names []string) (int, error) {
 		}
 	}
 	return len(names), nil
+}
+
+// Hold runs f while nothing is removed.
+func (p *Pruner) Hold(f func() error) error {
+	p.working.Lock()
+	defer p.working.Unlock()
+	defer func() { p.listed = listing{} }() // f is there to change files
+	return f()
 }
 
 // done writes the record at the end, as far as that is possible.

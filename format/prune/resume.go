@@ -58,7 +58,7 @@ func (p *Pruner) Resume(ctx context.Context) error {
 		gone, err = p.unlink(ctx, there[:n])
 		for _, seg := range segs {
 			if slices.Contains(there[:gone], seg.Name) {
-				bytes += seg.Size
+				bytes += seg.Stored
 			}
 		}
 		p.count(func(s *Stats) {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"shiplog/format"
@@ -87,7 +85,7 @@ func (c *spans) ends(seg format.Segment, s *span) error {
 		}
 	}
 	for _, tail := range []int64{64 << 10, 1 << 20, seg.Size} {
-		from, err := lineIn(filepath.Join(c.log.Dir(), seg.Name), max(seg.Size-tail, 0))
+		from, err := lineIn(c.log, seg.Name, max(seg.Size-tail, 0))
 		if err != nil {
 			return err
 		}
@@ -115,11 +113,11 @@ func later(a, b time.Time) time.Time {
 }
 
 // lineIn returns where the first line begins at or after the byte from, within a line's length.
-func lineIn(path string, from int64) (int64, error) {
+func lineIn(log *format.Log, name string, from int64) (int64, error) {
 	if from == 0 {
 		return 0, nil
 	}
-	f, err := os.Open(path)
+	f, err := log.OpenSegment(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return from, nil
 	}

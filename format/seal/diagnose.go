@@ -10,7 +10,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
+	"math"
+	"slices"
 
 	"shiplog/format"
 )
@@ -38,7 +39,7 @@ type shape struct {
 const maxBad = 1000
 
 // diagnose tells what happened to a sealed segment whose hash is another now.
-func (v *verifier) diagnose(ctx context.Context, f *os.File, l *Line) error {
+func (v *verifier) diagnose(ctx context.Context, f io.ReaderAt, l *Line) error {
 	blk, blkErr := v.blocks(l.Seg, l)
 	s, err := look(ctx, f, l.Bytes, blk)
 	if err != nil {
@@ -56,19 +57,23 @@ func (v *verifier) diagnose(ctx context.Context, f *os.File, l *Line) error {
 }
 
 func (v *verifier) lookAt(name string, from, to uint64) string {
-	if from == 0 {
-		return "less " + v.path(name)
+	show, file := "less ", v.path(name)
+	if slices.ContainsFunc(v.segs, func(s format.Segment) bool { return s.Name == name && s.Compressed }) {
+		show, file = "zstdless ", v.path(name+".zst")
 	}
-	return fmt.Sprintf("sed -n %d,%dp %s | less", from, to, v.path(name))
+	if from == 0 {
+		return show + file
+	}
+	if show != "less " {
+		return fmt.Sprintf("zstdcat %s | sed -n %d,%dp | less", file, from, to)
+	}
+	return fmt.Sprintf("sed -n %d,%dp %s | less", from, to, file)
 }
 
 // look reads a segment line by line.
-func look(ctx context.Context, f *os.File, sealed int64, blk []byte) (*shape, error) {
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
+func look(ctx context.Context, f io.ReaderAt, sealed int64, blk []byte) (*shape, error) {
 	s := &shape{stripped: sha256.New()}
-	r := bufio.NewReaderSize(f, verifyBytes)
+	r := bufio.NewReaderSize(io.NewSectionReader(f, 0, math.MaxInt64), verifyBytes)
 	prefix, block := sha256.New(), sha256.New()
 	begin := true // of a line
 	var line []byte
@@ -239,7 +244,7 @@ func (s *shape) endIsGone(l *Line) bool {
 }
 
 // diagnoseActive tells what happened to the first bytes of the active segment, of which only their hash is known.
-func (v *verifier) diagnoseActive(ctx context.Context, f *os.File, t *Tail, upto int64) error {
+func (v *verifier) diagnoseActive(ctx context.Context, f io.ReaderAt, t *Tail, upto int64) error {
 	s, err := look(ctx, f, upto, nil)
 	if err != nil {
 		return err
@@ -257,8 +262,8 @@ func (v *verifier) diagnoseActive(ctx context.Context, f *os.File, t *Tail, upto
 	default:
 		text = "lines were changed"
 	}
-	v.add(Finding{Word: word, Severity: Damage, File: f.Name()[len(v.dir)+1:], FromLine: from, ToLine: to,
+	v.add(Finding{Word: word, Severity: Damage, File: t.Seg, FromLine: from, ToLine: to,
 		Text: fmt.Sprintf("its first %s, of %d lines, are not what was signed of them: %s", counted(t.Bytes), t.Lines, text),
-		Look: v.lookAt(f.Name()[len(v.dir)+1:], from, to)})
+		Look: v.lookAt(t.Seg, from, to)})
 	return nil
 }

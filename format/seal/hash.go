@@ -8,7 +8,6 @@ import (
 	"errors"
 	"hash"
 	"io"
-	"os"
 	"slices"
 	"sync/atomic"
 
@@ -98,7 +97,7 @@ type pin struct {
 
 // read adds what stands in f from s.off up to limit, or to the end when limit is negative. Pins between are
 // compared. The file is read in blocks of buf.
-func (s *sums) read(ctx context.Context, f *os.File, limit int64, buf []byte, pins []pin) error {
+func (s *sums) read(ctx context.Context, f io.ReaderAt, limit int64, buf []byte, pins []pin) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -153,7 +152,7 @@ func (s *sums) compare(p pin) {
 }
 
 // ends returns the numbers of the first and the last line of a file; 0 for one that is no record.
-func ends(f *os.File, size int64) (first, last uint64, err error) {
+func ends(f io.ReaderAt, size int64) (first, last uint64, err error) {
 	const longest = 1 << 20 // more than any record has
 	head := make([]byte, min(size, longest))
 	if _, err := f.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {

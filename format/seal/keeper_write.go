@@ -44,8 +44,7 @@ func (c *chain) newest() string {
 
 // sealOne makes the line of one segment.
 func (k *Keeper) sealOne(ctx context.Context, name string) error {
-	path := filepath.Join(k.log.Dir(), name)
-	f, err := openFile(path)
+	f, err := k.log.OpenSegment(name)
 	if err != nil {
 		return err
 	}
@@ -66,7 +65,7 @@ func (k *Keeper) sealOne(ctx context.Context, name string) error {
 	}
 	blocks := s.blocks()
 	l.Lines, l.Bytes, l.SHA256, l.Blocks = s.lines, s.off, s.sum(), hashHex(blocks)
-	if err := k.writeFile(path+blockSuffix, blocks); err != nil {
+	if err := k.writeFile(filepath.Join(k.log.Dir(), name+blockSuffix), blocks); err != nil {
 		return err
 	}
 	tail := k.cp.Tail
@@ -86,7 +85,7 @@ func (k *Keeper) sealOne(ctx context.Context, name string) error {
 }
 
 // behind tells whether less is in the file than was hashed already: somebody cut it.
-func (s *activeSums) behind(f *os.File) bool {
+func (s *activeSums) behind(f *format.SegmentFile) bool {
 	fi, err := f.Stat()
 	return err != nil || fi.Size() < s.off
 }
@@ -118,8 +117,7 @@ func (k *Keeper) signActive(ctx context.Context) error {
 	if name == "" {
 		return nil
 	}
-	path := filepath.Join(k.log.Dir(), name)
-	f, err := openFile(path)
+	f, err := k.log.OpenSegment(name)
 	if err != nil {
 		return err
 	}

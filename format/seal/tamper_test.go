@@ -203,6 +203,11 @@ func TestEachManipulationHasItsWord(t *testing.T) {
 		}, "line-ends", "0-0"},
 		{"a segment is removed", func(b *box) { b.remove(segment(2)) }, "missing", "0-0"},
 		{"the oldest segment is removed by hand, as retention would", func(b *box) { b.remove(segment(1)) }, "missing", "0-0"},
+		{"a segment is moved and a link to it put in its place", func(b *box) {
+			b.rename(segment(2), "../moved.jsonl")
+			must(b.t, os.Symlink("../moved.jsonl", b.path(segment(2))))
+		}, "missing", "0-0"},
+		{"a folder stands in the place of the active segment", func(b *box) { b.remove(segment(4)); must(b.t, os.Mkdir(b.path(segment(4)), 0o700)) }, "missing", "0-0"},
 		{"a segment is put between", func(b *box) { b.put("00000000000000000500.jsonl", []byte(`{"v":1,"seq":500}`+"\n")) }, "extra", "0-0"},
 		{"a copy of a segment is put between", func(b *box) { b.put("00000000000000000500.jsonl", b.read(segment(2))) }, "extra", "0-0"},
 		{"two segments are swapped", func(b *box) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,7 +20,7 @@ func (v *verifier) checkSealed(ctx context.Context, seg format.Segment, s *segme
 	if v.o.Fast && seg.Name != v.chain.newest() && seg.Size == l.Bytes {
 		return nil
 	}
-	f, err := openFile(filepath.Join(v.dir, seg.Name))
+	f, err := v.log.OpenSegment(seg.Name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // since it was listed; checkAbsent says whether it was retired
 	}
@@ -49,6 +50,10 @@ func (v *verifier) checkSealed(ctx context.Context, seg format.Segment, s *segme
 				Look: "head -n 1 " + v.path(seg.Name)})
 			return nil
 		}
+		if faults := f.Faults(); len(faults) > 0 {
+			v.broken(seg.Name, faults)
+			return nil
+		}
 		return v.diagnose(ctx, f, l)
 	}
 	if t := changed(); t != nil {
@@ -57,6 +62,21 @@ func (v *verifier) checkSealed(ctx context.Context, seg format.Segment, s *segme
 	}
 	v.checkBlocks(seg.Name, l)
 	return nil
+}
+
+// broken tells of a compressed segment of which a part cannot be decompressed.
+func (v *verifier) broken(name string, faults []error) {
+	text := faults[0].Error()
+	if n := len(faults); n > 1 {
+		text = fmt.Sprintf("%s; so do %d other parts of it", text, n-1)
+	}
+	v.add(Finding{Word: WordEdited, Severity: Damage, File: name + ".zst", Text: text, Look: "zstd -t " + v.path(name+".zst")})
+}
+
+// exists tells whether a segment is there, compressed or not.
+func (v *verifier) exists(name string) bool {
+	path := filepath.Join(v.dir, name)
+	return isFile(path) || isFile(path+".zst")
 }
 
 func (v *verifier) count(l *Line, seg format.Segment) {
@@ -121,7 +141,7 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 	if len(pins) == 0 {
 		return nil
 	}
-	f, err := openFile(filepath.Join(v.dir, seg.Name))
+	f, err := v.log.OpenSegment(seg.Name)
 	if err != nil {
 		v.unreadable(seg.Name, err)
 		return nil
@@ -146,20 +166,20 @@ func (v *verifier) checkUnsealed(ctx context.Context, seg format.Segment, s *seg
 		return nil
 	case sum.off < upto:
 		v.add(Finding{Word: WordTruncated, Severity: Damage, File: seg.Name, FromLine: sum.lines, ToLine: sum.lines,
-			Text: v.cutShort(f, sum, upto), Look: "tail -n 1 " + v.path(seg.Name)})
+			Text: v.cutShort(f, seg.Name, sum, upto), Look: "tail -n 1 " + v.path(seg.Name)})
 		return nil
 	}
 	return v.diagnoseActive(ctx, f, t, upto)
 }
 
 // cutShort says what is missing of a segment of which more was signed.
-func (v *verifier) cutShort(f *os.File, sum *sums, upto int64) string {
+func (v *verifier) cutShort(f io.ReaderAt, name string, sum *sums, upto int64) string {
 	last := fmt.Sprintf("%d whole lines", sum.lines)
 	if _, seq, err := ends(f, sum.off); err == nil && seq > 0 {
 		last += fmt.Sprintf(", the last one is record %d", seq)
 	}
 	by := ""
-	if c := v.cp; c != nil && c.Tail != nil && c.Tail.Bytes == upto && strings.HasSuffix(f.Name(), c.Tail.Seg) {
+	if c := v.cp; c != nil && c.Tail != nil && c.Tail.Bytes == upto && c.Tail.Seg == name {
 		by = onDate(c)
 	}
 	return fmt.Sprintf("%s were signed%s and %d are there, %s: the end was cut off%s", counted(upto), by, sum.off, last, orCopied)
@@ -167,7 +187,7 @@ func (v *verifier) cutShort(f *os.File, sum *sums, upto int64) string {
 
 // checkExtra tells of a segment among sealed ones that was never sealed.
 func (v *verifier) checkExtra(ctx context.Context, seg format.Segment) error {
-	f, err := openFile(filepath.Join(v.dir, seg.Name))
+	f, err := v.log.OpenSegment(seg.Name)
 	if err != nil {
 		v.unreadable(seg.Name, err)
 		return nil
@@ -178,7 +198,7 @@ func (v *verifier) checkExtra(ctx context.Context, seg format.Segment) error {
 		return ctx.Err()
 	}
 	if other := v.sealedAs(sum.sum()); other != "" {
-		if !exists(filepath.Join(v.dir, other)) {
+		if !v.exists(other) {
 			return nil // renamed; checkAbsent says so
 		}
 		v.add(Finding{Word: WordExtra, Severity: Damage, File: seg.Name, Text: "it was never sealed; it is a copy of " + other, Look: "rm " + v.path(seg.Name)})
@@ -198,7 +218,7 @@ func (v *verifier) checkExtra(ctx context.Context, seg format.Segment) error {
 func (v *verifier) checkAbsent(ctx context.Context) error {
 	var gone []string
 	for name, s := range v.state {
-		if s.seal != nil && s.retired == nil && !exists(filepath.Join(v.dir, name)) {
+		if s.seal != nil && s.retired == nil && !v.exists(name) {
 			gone = append(gone, name)
 		}
 	}
@@ -207,7 +227,7 @@ func (v *verifier) checkAbsent(ctx context.Context) error {
 			continue
 		}
 		name := c.Tail.Seg
-		if s := v.state[name]; (s == nil || s.seal == nil) && c.Tail.Bytes > 0 && !exists(filepath.Join(v.dir, name)) && !slices.Contains(gone, name) {
+		if s := v.state[name]; (s == nil || s.seal == nil) && c.Tail.Bytes > 0 && !v.exists(name) && !slices.Contains(gone, name) {
 			gone = append(gone, name)
 		}
 	}
@@ -227,8 +247,19 @@ func (v *verifier) checkAbsent(ctx context.Context) error {
 	return nil
 }
 
+// isFile tells whether a segment can be there: what is no file has no place in the list of segments and is never read.
+func isFile(path string) bool {
+	fi, err := os.Lstat(path)
+	return err == nil && fi.Mode().IsRegular()
+}
+
 // absent tells of one, and looks for it under other names.
 func (v *verifier) absent(ctx context.Context, name string) error {
+	if exists(filepath.Join(v.dir, name)) {
+		v.add(Finding{Word: WordMissing, Severity: Damage, File: name, Text: "a link, a folder or a pipe stands in its place, which is not read; put the file itself there",
+			Look: "ls -ld " + v.path(name)})
+		return nil
+	}
 	s := v.state[name]
 	if s == nil || s.seal == nil {
 		v.add(Finding{Word: WordMissing, Severity: Damage, File: name, Text: "it was the active segment when the checkpoint was signed, and is gone"})

@@ -1,6 +1,8 @@
 package torturetest
 
 import (
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -110,8 +112,12 @@ func TestPowerCut(t *testing.T) {
 				b.start(t)
 				b.check(t, l, round)
 				b.underLoad(t, l, perCut, func() {
+					client := b.loggedIn(t)
 					l.end()
 					d.cut(t)
+					if round == 0 {
+						b.saysSo(t, client)
+					}
 					b.kill(t)
 				})
 				d.again(t)
@@ -119,6 +125,63 @@ func TestPowerCut(t *testing.T) {
 			}
 			b.finish(t, l)
 			t.Logf("%s: %d cuts in %.0f s: %d texts sent, the newest record is %d", fs, *cuts, time.Since(began).Seconds(), l.made, l.last)
+		})
+	}
+}
+
+// loggedIn is a client with a session, which cannot be had any more on a disk without power.
+func (b *box) loggedIn(t *testing.T) *http.Client {
+	t.Helper()
+	client, err := login(b.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// saysSo holds that a disk that is gone is no internal error: a request is answered, or with 503 and what to do.
+func (b *box) saysSo(t *testing.T, client *http.Client) {
+	t.Helper()
+	defer client.CloseIdleConnections()
+	journal := `{"journal": {"object_type": "dark", "object_id": "dark", "action": "dark.write", "status": "success", "message": "dark"}}`
+	for _, r := range []struct {
+		method, path, body string
+		writes             bool
+	}{
+		{"DELETE", v2 + "/log", "", true},
+		{"POST", "/v1/journal/", journal, true},
+		{"GET", v2 + "/log", "", false},
+		{"GET", v2 + "/log/export", "", false},
+		{"GET", v2 + "/event", "", false},
+		{"GET", "/v1/journal/", "", false},
+		{"GET", "/v5/p/container/image/events", "", false},
+		{"GET", "/readyz", "", true},
+		{"GET", "/metrics", "", false},
+	} {
+		b.await(t, r.method+" "+r.path+" is not refused", func() bool {
+			req, err := http.NewRequest(r.method, b.url+r.path, strings.NewReader(r.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-Auth-Token", token)
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Fatalf("%s %s without a disk: %v", r.method, r.path, err)
+			}
+			defer resp.Body.Close()
+			text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+			switch status := resp.StatusCode; {
+			case status == http.StatusServiceUnavailable:
+				if r.path != "/readyz" && (!strings.Contains(string(text), "/readyz says why") || resp.Header.Get("Retry-After") == "") {
+					t.Errorf("%s %s without a disk = 503 %q %s, want when to try again and where it is said why", r.method, r.path, resp.Header.Get("Retry-After"), text)
+				}
+				return true
+			case status/100 == 2:
+				return !r.writes // what was on its way when the power went may have come through
+			default:
+				t.Fatalf("%s %s without a disk = %d %s, want 503", r.method, r.path, status, text)
+				return true
+			}
 		})
 	}
 }

@@ -83,14 +83,15 @@ func blockMapping() (*mapping.IndexMappingImpl, error) {
 }
 
 // buildBleve makes the Bleve index of t in the new folder dir and returns the block of each document. All
-// blocks go in as one batch: merging batches would cost several times as much.
+// blocks go in as one batch, as merging batches costs several times as much, unless their terms are so many
+// that memory is dearer.
 func buildBleve(dir string, t *terms, c *columns, stop map[uint32]bool) (docs []uint16, err error) {
 	defer recovered(&err)
 	m, err := blockMapping()
 	if err != nil {
 		return nil, err
 	}
-	b, err := bleve.NewBuilder(dir, m, map[string]any{"batchSize": len(t.blocks) + 1, "buildPathPrefix": filepath.Dir(dir)})
+	b, err := bleve.NewBuilder(dir, m, map[string]any{"batchSize": t.batch(), "buildPathPrefix": filepath.Dir(dir)})
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +110,11 @@ func buildBleve(dir string, t *terms, c *columns, stop map[uint32]bool) (docs []
 	}
 	docs, err = s.blocks(len(t.blocks))
 	return docs, errors.Join(err, s.close())
+}
+
+// batch is how many blocks Bleve is given at once.
+func (t *terms) batch() int {
+	return max(1, (len(t.blocks)+1)*min(t.limits.batchTerms, t.kept+1)/(t.kept+1))
 }
 
 func (b *blockTerms) document(c *columns, stop map[uint32]bool) map[string]any {
@@ -261,9 +267,14 @@ func (s *bleveIndex) answer(ctx context.Context, g *gate, blocks int, n *need, m
 	return set, nil
 }
 
-// narrow leaves in set the blocks that hold one of terms.
+// narrow leaves in set the blocks that hold one of terms, or may as their text is not indexed.
 func (s *bleveIndex) narrow(ctx context.Context, field string, terms [][]byte, g *gate, set blockSet) error {
 	with := make(blockSet, len(set))
+	if field == fieldGrams || field == fieldRuns {
+		for _, block := range g.open {
+			with.add(int(block))
+		}
+	}
 	for _, t := range terms {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -71,7 +71,7 @@ const (
 
 // buildFiles reads the segment once and writes its columns, gate and Bleve index into dir.
 func (x *Index) buildFiles(s *segment, dir string, man *manifest) error {
-	b, t := newBuilder(false), newTerms()
+	b, t := newBuilder(false), newTerms(x.limits)
 	torn, err := s.lines(context.Background(), x.log, b, 0, func(*format.Fields) { t.add(b.text, b.cat.last, b.user.last) })
 	if err != nil {
 		return err

@@ -17,6 +17,16 @@
 // whether to go on; with a Query.Budget it ends when that is used up and says what is left to ask, so that the pieces
 // put together are the whole.
 //
+// What records make large is bounded for each segment; what goes beyond is dropped, and the rest answers:
+//
+//	dictionary of a column        4 MiB       the column is dropped, the lines are asked; without category or user no Bleve
+//	list of long runs             4 MiB       a text that begins or ends inside a long run is looked for by its other grams
+//	terms of a block in Bleve     65,536      the block is open: it may hold any text
+//	terms of a segment in Bleve   1,048,576   the blocks after it are open
+//	terms given to Bleve at once  131,072     Bleve gets its documents in parts and merges them: more CPU, less memory
+//
+// The bitmaps of the gate have the same size whatever the text is, 136 KiB.
+//
 // The rule nobody may break: a search reads what was appended before it began, and an index file that does
 // not match its checksum or its segment is set aside and rebuilt, never believed.
 package index

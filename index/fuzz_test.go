@@ -10,7 +10,7 @@ import (
 // sampleColumns makes columns and the files of them.
 func sampleColumns(t testing.TB, n int) (c *columns, cols, gateBytes []byte) {
 	r := rand.New(rand.NewPCG(27, 28))
-	b, terms := newBuilder(false), newTerms()
+	b, terms := newBuilder(false), newTerms(normalLimits)
 	offset := int64(0)
 	for i := range n {
 		rec := randomRecord(r, i)

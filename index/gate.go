@@ -14,6 +14,7 @@ type gate struct {
 	stop          []uint32 // trigrams that are not in Bleve, sorted
 	blob          []byte   // long runs, see terms.blob; nil: unknown
 	docs          []uint16 // block of each Bleve document
+	open          []uint16 // blocks whose text is not in Bleve: any text may be in them
 }
 
 // The sections of a gate file.
@@ -23,11 +24,12 @@ const (
 	gateStop
 	gateBlob
 	gateDocs
+	gateOpen
 	gateSections
 )
 
 func (g *gate) encode() []byte {
-	return encodeSections([][]byte{asBytes(g.fives), asBytes(g.threes), asBytes(g.stop), g.blob, asBytes(g.docs)})
+	return encodeSections([][]byte{asBytes(g.fives), asBytes(g.threes), asBytes(g.stop), g.blob, asBytes(g.docs), asBytes(g.open)})
 }
 
 // decodeGate reads a gate file of a segment of so many blocks. The gate points into b.
@@ -46,9 +48,14 @@ func decodeGate(b []byte, blocks int) (*gate, error) {
 	if g.stop, err = asColumn[uint32](s[gateStop]); err != nil && d.err == nil {
 		d.err = err
 	}
-	for _, block := range g.docs {
-		if int(block) >= blocks && d.err == nil {
-			d.err = fmt.Errorf("%w: document of block %d of %d", errBadFile, block, blocks)
+	if g.open, err = asColumn[uint16](s[gateOpen]); err != nil && d.err == nil {
+		d.err = err
+	}
+	for _, list := range [][]uint16{g.docs, g.open} {
+		for _, block := range list {
+			if int(block) >= blocks && d.err == nil {
+				d.err = fmt.Errorf("%w: block %d of %d", errBadFile, block, blocks)
+			}
 		}
 	}
 	if len(g.blob) == 0 {
@@ -194,5 +201,5 @@ func (g *gate) forget(n *need) {
 
 // gate is the gate of the segment whose terms t are; docs are still missing.
 func (t *terms) gate(stop map[uint32]bool) *gate {
-	return &gate{fives: t.fives, threes: t.threes, stop: slices.Sorted(maps.Keys(stop)), blob: t.blob()}
+	return &gate{fives: t.fives, threes: t.threes, stop: slices.Sorted(maps.Keys(stop)), blob: t.blob(), open: t.open()}
 }

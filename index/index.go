@@ -36,6 +36,7 @@ type Index struct {
 	rolls   rollups
 	make    func(*segment) error // buildNicely; tests have their own
 	held    int                  // maxHeld, likewise
+	limits  limits               // normalLimits, likewise
 	kick    chan struct{}        // Run: an index was set aside
 	asked   chan struct{}        // no slot: Run answers Alive by receiving
 	strays  atomic.Bool          // a segment holds records of another, see errStray
@@ -90,7 +91,7 @@ func Open(dataDir string, o Options) (*Index, error) {
 		}
 	}
 	x := &Index{dir: log.Dir(), opts: o, log: log, text: make(chan struct{}, maxTextSearches), kick: make(chan struct{}, 1), asked: make(chan struct{})}
-	x.make, x.held = x.buildNicely, maxHeld
+	x.make, x.held, x.limits = x.buildNicely, maxHeld, normalLimits
 	x.cache.limit = o.Memory
 	x.bell.init(log.Dir())
 	return x, nil

@@ -27,7 +27,8 @@ const (
 //
 //	1  first
 //	2  columns: facets; the tag of an object
-const indexVersion = 2
+//	3  gate: blocks whose text is not in Bleve
+const indexVersion = 3
 
 // maxManifest bounds a manifest, in bytes; one of a dozen files is 2 KiB.
 const maxManifest = 1 << 20

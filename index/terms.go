@@ -11,6 +11,7 @@ type blockTerms struct {
 	runs  map[string]bool // long runs, cut
 	users map[uint32]bool
 	cats  map[uint32]bool
+	open  bool // its text is not in Bleve: there was too much of it
 }
 
 // terms collects what the gate and the Bleve index of a segment are made of, record by record.
@@ -20,19 +21,30 @@ type terms struct {
 	threes []uint64        // bitmap of the hashes of all trigrams
 	runs   map[string]bool // all long runs, whole; nil when they are too many to keep
 	bytes  int             // of runs
+	kept   int             // trigrams and long runs of all blocks that are not open, but for the last one
 
-	seen gramSet
-	tmp  []textRun
-	rows int
+	seen   gramSet
+	tmp    []textRun
+	rows   int
+	limits limits
 }
 
-const (
-	fiveBits, threeBits = 20, 16
-	maxRunBytes         = 4 << 20 // of all long runs: messages with ids of their own would go far beyond
-)
+// limits are what the index of one segment may hold, whatever the records are. What goes beyond is dropped,
+// and what is left answers.
+type limits struct {
+	runBytes   int // of all long runs: above, the list of them is dropped
+	blockTerms int // trigrams and long runs of a block: above, the block is open
+	terms      int // of all blocks that are not open: from there on all are open
+	batchTerms int // how many Bleve is given at once, or those of one block
+}
 
-func newTerms() *terms {
-	return &terms{fives: make([]uint64, 1<<fiveBits/64), threes: make([]uint64, 1<<threeBits/64), runs: make(map[string]bool)}
+// The limits in use. Records of the normal workload stay far from them but for batchTerms.
+var normalLimits = limits{runBytes: 4 << 20, blockTerms: 1 << 16, terms: 1 << 20, batchTerms: 1 << 17}
+
+const fiveBits, threeBits = 20, 16
+
+func newTerms(l limits) *terms {
+	return &terms{fives: make([]uint64, 1<<fiveBits/64), threes: make([]uint64, 1<<threeBits/64), runs: make(map[string]bool), limits: l}
 }
 
 // add takes in the next record: its folded text and its category and user as their columns have them.
@@ -51,22 +63,34 @@ func (t *terms) add(text []byte, category, user uint32) {
 		setBit(t.threes, threeHash(trigram(text[i:])))
 	}
 	t.tmp = appendRuns(t.tmp[:0], text)
-	eachTrigram(text, t.tmp, func(g uint32) { t.seen.add(g) })
+	t.addTerms(b, text)
+}
+
+// addTerms takes in the trigrams and long runs of a text. A block with too many of them is left open.
+func (t *terms) addTerms(b *blockTerms, text []byte) {
 	for _, r := range t.tmp {
 		if r.long {
 			t.addRun(b, text[r.from:r.to])
 		}
 	}
+	if b.open {
+		return
+	}
+	eachTrigram(text, t.tmp, func(g uint32) { t.seen.add(g) })
+	if n := t.seen.n + len(b.runs); n > t.limits.blockTerms || t.kept+n > t.limits.terms {
+		b.open, b.runs = true, nil
+		t.seen = gramSet{}
+	}
 }
 
 func (t *terms) addRun(b *blockTerms, run []byte) {
-	if cut := cutRun(run); !b.runs[string(cut)] {
+	if cut := cutRun(run); !b.open && !b.runs[string(cut)] {
 		b.runs[string(cut)] = true
 	}
 	if t.runs == nil || t.runs[string(run)] {
 		return
 	}
-	if t.bytes += len(run) + 1; t.bytes > maxRunBytes {
+	if t.bytes += len(run) + 1; t.bytes > t.limits.runBytes {
 		t.runs = nil
 		return
 	}
@@ -74,9 +98,22 @@ func (t *terms) addRun(b *blockTerms, run []byte) {
 }
 
 func (t *terms) endBlock() {
-	if n := len(t.blocks); n > 0 {
-		t.blocks[n-1].grams = t.seen.take()
+	if n := len(t.blocks); n > 0 && !t.blocks[n-1].open {
+		b := &t.blocks[n-1]
+		b.grams = t.seen.take()
+		t.kept += len(b.grams) + len(b.runs)
 	}
+}
+
+// open are the blocks whose text is not in Bleve.
+func (t *terms) open() []uint16 {
+	var open []uint16
+	for i := range t.blocks {
+		if t.blocks[i].open {
+			open = append(open, uint16(i))
+		}
+	}
+	return open
 }
 
 // stopGrams are the trigrams in more than 60 of 100 blocks: they tell next to nothing and are most of the
@@ -88,7 +125,8 @@ func (t *terms) stopGrams() map[uint32]bool {
 			counts[g]++
 		}
 	}
-	maps.DeleteFunc(counts, func(_ uint32, n int) bool { return n*100 <= 60*len(t.blocks) || len(t.blocks) < 8 })
+	closed := len(t.blocks) - len(t.open())
+	maps.DeleteFunc(counts, func(_ uint32, n int) bool { return n*100 <= 60*closed || closed < 8 })
 	stop := make(map[uint32]bool, len(counts))
 	for g := range counts {
 		stop[g] = true

@@ -120,7 +120,7 @@ func TestGateNeverRefusesWhatIsThere(t *testing.T) {
 		return b
 	}
 	for range 30 {
-		terms := newTerms()
+		terms := newTerms(normalLimits)
 		var msgs [][]byte
 		for range 600 {
 			m := text(5 + r.IntN(40))

@@ -2,6 +2,7 @@
 //
 //	go run ./scripts/workload -n 1000000 -o records.jsonl   native records, for shiplog import --format native
 //	go run ./scripts/workload -n 1000000 -data DIR          a data directory with segments
+//	go run ./scripts/workload -kind ids -n 100000 -data DIR the same with messages that are hard on an index
 //
 // One in 200 records brings a new container; users, images and containers are as unevenly busy as in life;
 // 85, 10 and 5 of 100 records are INFO, WARN and ERROR; the time runs over 30 days from 2026-10-01.
@@ -14,6 +15,8 @@ import (
 	"fmt"
 	"math/rand"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"shiplog/format"
@@ -26,10 +29,18 @@ func main() {
 	seed := flag.Int64("seed", 1, "seed")
 	days := flag.Int("days", 30, "time span in days")
 	containers := flag.Int("containers", 0, "distinct containers (0: n/200 + 50)")
+	kind := flag.String("kind", kindNormal, "kind of records: "+strings.Join(kinds, ", "))
 	flag.Parse()
+	if !slices.Contains(kinds, *kind) {
+		fmt.Fprintf(os.Stderr, "workload: there is no kind %q; choose one of %s\n", *kind, strings.Join(kinds, ", "))
+		os.Exit(2)
+	}
 	if (*out == "") == (*data == "") {
 		fmt.Fprintln(os.Stderr, "workload: give -o FILE or -data DIR")
 		os.Exit(2)
+	}
+	if *containers == 0 {
+		*containers = map[string]int{kindSingle: 1, kindCrowd: crowd}[*kind]
 	}
 	if *containers == 0 {
 		*containers = *n/200 + 50
@@ -38,7 +49,7 @@ func main() {
 	if *data != "" {
 		*out, write = *data, toData
 	}
-	if err := write(*out, newWorld(*seed, *n, *days, *containers)); err != nil {
+	if err := write(*out, newWorld(*kind, *seed, *n, *days, *containers)); err != nil {
 		fmt.Fprintln(os.Stderr, "workload:", err)
 		os.Exit(1)
 	}
@@ -99,6 +110,7 @@ type world struct {
 	busy, keen *rand.Zipf // containers, users
 	n, made    int
 	step       int64 // ns between records, on average
+	tongue     *tongue
 }
 
 var imageNames = []string{"busybox", "ubuntu", "ubuntu-bionic", "nginx", "redis", "postgres", "joomla", "wordpress", "mariadb",
@@ -110,7 +122,7 @@ var imageTags = []string{"latest", "1.0", "1.1", "2.3.4", "alpine", "bookworm", 
 
 // The order in which random numbers are drawn is part of the workload: needles that benchmarks look for
 // depend on it.
-func newWorld(seed int64, n, days, containers int) *world {
+func newWorld(kind string, seed int64, n, days, containers int) *world {
 	r := rand.New(rand.NewSource(seed))
 	var images []string
 	for _, b := range imageNames {
@@ -120,7 +132,7 @@ func newWorld(seed int64, n, days, containers int) *world {
 	}
 	r.Shuffle(len(images), func(i, j int) { images[i], images[j] = images[j], images[i] })
 	popular := rand.NewZipf(r, 1.2, 1, uint64(len(images)-1))
-	w := &world{rnd: r, n: n, step: int64(days) * 86400 * 1e9 / int64(n), containers: make([]container, containers)}
+	w := &world{rnd: r, n: n, step: int64(days) * 86400 * 1e9 / int64(n), containers: make([]container, containers), tongue: newTongue(kind, seed)}
 	for i := range w.containers {
 		var b [32]byte
 		r.Read(b[:])
@@ -155,7 +167,7 @@ func (w *world) next() *format.Record {
 	case p < 15:
 		level = format.LevelWarn
 	}
-	c := &w.containers[w.busy.Uint64()]
+	c := w.tongue.place(w.containers, &w.containers[w.busy.Uint64()])
 	rec := &format.Record{V: 1, Seq: uint64(w.made), Time: time.Unix(0, ts).UTC(), Obs: time.Unix(0, ts).UTC(), Stream: format.StreamLog,
 		Level: level, Engine: c.engine, Obj: format.Object{Type: "container", ID: c.id, Name: c.name, Image: c.image},
 		ID: fmt.Sprintf("%08x-%04x-7000-8000-%012x", ts>>28&0xffffffff, ts>>12&0xffff, w.made)}
@@ -166,6 +178,7 @@ func (w *world) next() *format.Record {
 		rec.Msg = fmt.Sprintf("Background task error for %s %s: Failed creating instance record: Failed initialising instance: Failed to add device \"disk%d\": Missing source path \"/share/test/%s\"", rec.Action, c.name, r.Intn(4), c.image)
 	}
 	rec.Action = rec.Category + "." + rec.Action
+	w.tongue.dress(rec)
 	return rec
 }
 

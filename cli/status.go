@@ -164,7 +164,7 @@ func (r *report) readLog(log *format.Log, indexDir string) {
 	}
 	r.Log.Segments = len(segs)
 	for _, s := range segs {
-		r.Log.Bytes += s.Size
+		r.Log.Bytes += s.Stored
 	}
 	if indexDir != "none" {
 		r.Index = &indexReport{Dir: indexDir, Indexed: index.Indexed(indexDir, segs)}

@@ -3,6 +3,7 @@
 //	DIR/log/00000000000000000001.jsonl        records 1 to 41199   sealed: never changes again
 //	DIR/log/00000000000000041200.jsonl        records from 41200   active: the only file that grows
 //	DIR/log/00000000000000041200.jsonl.torn   what a crash left behind the last newline; never deleted
+//	DIR/log/00000000000000000001.jsonl.zst    in place of the first, when it is compressed
 //	DIR/log/SEALS.jsonl, checkpoint, *.blk    what proves that segments were not changed: see package seal
 //	DIR/lock                                  locked while a writer is open, holds its process id
 //
@@ -47,6 +48,20 @@
 // would grow above 32 MiB, or by command; never by the clock alone. When no record arrives nothing is written
 // and nothing is synced.
 //
+// # Compressed segments
+//
+// A sealed segment may lie on the disk as NAME.jsonl.zst. It keeps the name NAME.jsonl everywhere else, and a place in
+// it is a place in the plain lines, which zstdcat prints. The file is
+//
+//	Zstandard frames   (RFC 8878) independent of each other, each with its size and checksum, of 2,048 lines, or of
+//	                   fewer that are 2 MiB together; a line of more than 4 MiB goes over several
+//	a seek table       in a skippable frame, which other programs pass over: that of the Zstandard Seekable Format
+//	                   0.1.0, without checksums
+//
+// The table must account for each byte before it, or the frames are found by their headers. A frame that cannot be
+// decompressed is one damaged line as long as it, so that what follows is where it was. Where a segment is there in
+// both forms the plain one is read: one is about to take the other's place, see package compress.
+//
 // # What is durable when
 //
 // [Writer.Append] returns after fdatasync: what it acknowledged survives kill -9 and a power cut, if the drive
@@ -88,4 +103,5 @@
 // # History
 //
 //	1  first version; testdata/v1.jsonl
+//	   segments may be compressed; testdata/v1.jsonl.zst; records are as they were
 package format

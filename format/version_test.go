@@ -13,11 +13,19 @@ import (
 // TestReadVersion1 reads a segment of the first version of the format, which every later one must read. The
 // lines the writer wrote come out as they are; the last one was written by hand.
 func TestReadVersion1(t *testing.T) {
-	text, err := os.ReadFile("testdata/v1.jsonl")
-	if err != nil {
-		t.Fatal(err)
+	for _, suffix := range []string{"", ".zst"} {
+		text, err := os.ReadFile("testdata/v1.jsonl" + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run("v1.jsonl"+suffix, func(t *testing.T) {
+			readVersion1(t, store(t, map[string]string{segment(1) + suffix: string(text), segment(5): ""}))
+		})
 	}
-	l := openLog(t, store(t, map[string]string{segment(1): string(text)}))
+}
+
+func readVersion1(t *testing.T, dir string) {
+	l := openLog(t, dir)
 	var recs []format.Record
 	for ln, err := range l.Forward(0) {
 		var r format.Record

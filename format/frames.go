@@ -49,13 +49,30 @@ var errNoFrames = errors.New("it is no compressed segment: no frame with its siz
 // readFrames finds the frames of a file of size bytes.
 func readFrames(r io.ReaderAt, size int64) (*frames, error) {
 	fs, err := readTable(r, size)
-	if err == nil {
+	if err == nil && fs.agree(r) {
 		return fs, nil
 	}
-	if fs, werr := walkFrames(r, size); werr == nil {
+	walked, werr := walkFrames(r, size)
+	switch {
+	case werr == nil && (err != nil || walked.cut == nil):
+		return walked, nil
+	case err == nil: // it is the headers that are damaged
 		return fs, nil
 	}
 	return nil, err
+}
+
+// agree tells whether the frames say of themselves what the table says, which has no checksum.
+func (fs *frames) agree(r io.ReaderAt) bool {
+	var buf [walkBytes]byte
+	for _, f := range fs.list {
+		b := buf[:min(walkBytes, f.size)]
+		var h zstd.Header
+		if _, err := r.ReadAt(b, f.at); err != nil || h.Decode(b) != nil || h.Skippable || !h.HasFCS || h.FrameContentSize != uint64(f.plain) {
+			return false
+		}
+	}
+	return true
 }
 
 // readTable reads the seek table. It must account for each byte of the file: frames that are not in it would be seen

@@ -157,6 +157,25 @@ func TestDamageToACompressedSegment(t *testing.T) {
 	}
 }
 
+// The seek table only saves looking for the frames: without it, and with a wrong one, all records are there.
+func TestDamageToTheSeekTable(t *testing.T) {
+	const last = 7000
+	good := compressed(t, manyLines(1, last))
+	whole := map[uint64]string{}
+	for seq := 1; seq <= last; seq++ {
+		whole[uint64(seq)] = line(seq)
+	}
+	const table = 8 + 4*8 + 9 // four frames
+	for at := len(good) - table; at < len(good); at++ {
+		bad := bytes.Clone(good)
+		bad[at] ^= 1 << (at % 8)
+		dir := store(t, map[string]string{name1 + ".zst": string(bad), fmt.Sprintf("%020d.jsonl", last+1): ""})
+		if served, damage := readDamaged(t, dir, true, whole); served != last || damage > 1 {
+			t.Errorf("byte %d of the table: %d records are served, %d places named, want %d and at most the table", at-len(good)+table, served, damage, last)
+		}
+	}
+}
+
 // readDamaged counts the records that are served and the damage that is named.
 func readDamaged(t *testing.T, dir string, forward bool, whole map[uint64]string) (served, damage int) {
 	t.Helper()

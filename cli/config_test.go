@@ -172,7 +172,7 @@ func TestReloadableFlags(t *testing.T) {
 		}
 	})
 	const want = "host default-project qnap-root-event-format public-url export-allowed-hosts export-retry-delay quay-export-status " +
-		"smtp smtp-from smtp-user smtp-password-file smtp-tls log-level keep-age keep-bytes keep-free keep-at-least"
+		"smtp smtp-from smtp-user smtp-password-file smtp-tls log-level keep-age keep-bytes keep-free keep-at-least compress-after"
 	if strings.Join(got, " ") != want {
 		t.Errorf("flags that can be reloaded = %s, want %s", strings.Join(got, " "), want)
 	}

@@ -16,14 +16,15 @@ import (
 // layers says which of our packages each of our packages may import. The arrows point one way only:
 // format knows nobody, format/seal follows its files as a reader does, index and agent know format, httpd knows index, cli introduces them to each other.
 var layers = map[string][]string{
-	".":            {"shiplog/cli"},
-	"format":       {},
-	"format/seal":  {"shiplog/format"},
-	"format/prune": {"shiplog/format"},
-	"agent":        {"shiplog/format"},
-	"index":        {"shiplog/format"},
-	"httpd":        {"shiplog/index", "shiplog/format"},
-	"cli":          {"shiplog/format", "shiplog/format/seal", "shiplog/format/prune", "shiplog/agent", "shiplog/index", "shiplog/httpd"},
+	".":               {"shiplog/cli"},
+	"format":          {},
+	"format/seal":     {"shiplog/format"},
+	"format/prune":    {"shiplog/format"},
+	"format/compress": {"shiplog/format"},
+	"agent":           {"shiplog/format"},
+	"index":           {"shiplog/format"},
+	"httpd":           {"shiplog/index", "shiplog/format"},
+	"cli":             {"shiplog/format", "shiplog/format/seal", "shiplog/format/prune", "shiplog/format/compress", "shiplog/agent", "shiplog/index", "shiplog/httpd"},
 }
 
 const maxFileLines = 500

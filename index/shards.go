@@ -56,11 +56,11 @@ func (s *shards) acquire(d *disk) (*shard, error) {
 			s.open = make(map[*disk]*shard)
 		}
 		s.open[d] = sh
-		s.trim(maxOpenShards)
 	}
 	s.clock++
 	sh.used = s.clock
 	sh.refs++
+	s.trim(maxOpenShards) // not before: the new one would be the one used longest ago
 	return sh, nil
 }
 

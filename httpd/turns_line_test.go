@@ -136,6 +136,7 @@ func TestExportsTakeTheirTurnsInOrder(t *testing.T) {
 		}
 		<-stop.Done()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if low, high := min(shares[0], shares[1], shares[2]), max(shares[0], shares[1], shares[2]); low < high*9/10 {
 			t.Errorf("pieces of three exports = %v, want about as many of each", shares)
 		}
@@ -173,6 +174,7 @@ func TestWhoGivesUpLeavesTheLine(t *testing.T) {
 		}
 		one.end()
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if all.running != 0 || len(all.line) != 0 {
 			t.Errorf("at the end %d have a turn, %d are in line; want none", all.running, len(all.line))
 		}

@@ -30,14 +30,14 @@ type SegmentFile struct {
 // other both are there, and the plain one is opened. The error is fs.ErrNotExist when there is neither.
 func (l *Log) OpenSegment(name string) (*SegmentFile, error) {
 	path := filepath.Join(l.dir, name)
-	f, err := openRegular(path)
+	f, err := OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		var z *SegmentFile
 		if z, err = openCompressed(path + compressedSuffix); err == nil {
 			return z, nil
 		}
 		if errors.Is(err, fs.ErrNotExist) { // taken out again meanwhile
-			f, err = openRegular(path)
+			f, err = OpenRegular(path)
 		}
 	}
 	if err != nil {
@@ -51,8 +51,9 @@ func (l *Log) OpenCompressed(name string) (*SegmentFile, error) {
 	return openCompressed(filepath.Join(l.dir, name+compressedSuffix))
 }
 
-// openRegular opens what is a file. A pipe that somebody put in its place is not waited for.
-func openRegular(path string) (*os.File, error) {
+// OpenRegular opens a file for reading. What else has its name is an error; a pipe that somebody put there is not waited
+// for.
+func OpenRegular(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -68,7 +69,7 @@ func openRegular(path string) (*os.File, error) {
 }
 
 func openCompressed(path string) (*SegmentFile, error) {
-	f, err := openRegular(path)
+	f, err := OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}

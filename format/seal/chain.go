@@ -111,7 +111,7 @@ func readChain(path, public, fallback string) (*chain, error) {
 			return nil, err
 		}
 	}
-	f, err := openFile(path)
+	f, err := format.OpenRegular(path)
 	switch {
 	case err == nil:
 		defer f.Close()

@@ -15,6 +15,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
+
+	"shiplog/format"
 )
 
 // CheckpointName is the file of the checkpoint in the folder of segments.
@@ -173,7 +175,7 @@ func isDir(path string) bool {
 
 // readSmall reads a file of at most limit bytes.
 func readSmall(path string, limit int64) ([]byte, error) {
-	f, err := openFile(path)
+	f, err := format.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}

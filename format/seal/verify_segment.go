@@ -294,7 +294,7 @@ func (v *verifier) absent(ctx context.Context, name string) error {
 
 // holds tells whether a file has a hash.
 func (v *verifier) holds(ctx context.Context, name, hash string) (bool, error) {
-	f, err := openFile(filepath.Join(v.dir, name))
+	f, err := format.OpenRegular(filepath.Join(v.dir, name))
 	if err != nil {
 		return false, err
 	}

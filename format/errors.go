@@ -15,6 +15,7 @@ var (
 	ErrLocked   = errors.New("data directory is locked")
 	ErrVersion  = errors.New("record format is newer than this program")
 	ErrNotFound = errors.New("no such record")
+	ErrNotFile  = errors.New("not a file")
 	ErrPruned   = errors.New("removed by retention while it was read")
 )
 

@@ -10,13 +10,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+// CompressedSuffix ends the name of the file of a compressed segment, behind the name that the plain one had.
+const CompressedSuffix = ".zst"
+
 // A compressed segment is a Zstandard file (RFC 8878) of independent frames, each with its size and checksum, and a
 // seek table at its end, in a skippable frame that other programs pass over. The table is that of the Zstandard
 // Seekable Format 0.1.0, without checksums: it is a convenience, and where it does not fit the frames are looked
 // for one by one.
 const (
-	compressedSuffix = ".zst"
-
 	skippableMagic = 0x184D2A5E
 	seekableMagic  = 0x8F92EAB1
 	seekableFooter = 9         // frames u32, descriptor u8, magic u32

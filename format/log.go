@@ -123,7 +123,7 @@ func (l *Log) List() (segs []Segment, odd []*Damage, err error) {
 		return nil, nil, fmt.Errorf("list segments: %w", err)
 	}
 	for _, e := range ents { // in the order of names, which is the order of numbers
-		name, compressed := strings.CutSuffix(e.Name(), compressedSuffix)
+		name, compressed := strings.CutSuffix(e.Name(), CompressedSuffix)
 		first, ok := segmentFirst(name)
 		if !ok {
 			continue
@@ -169,7 +169,7 @@ func (l *Log) plainSize(name string, fi fs.FileInfo) (int64, error) {
 	if ok && os.SameFile(known.file, fi) && known.file.Size() == fi.Size() && known.file.ModTime().Equal(fi.ModTime()) {
 		return known.plain, nil
 	}
-	f, err := openCompressed(filepath.Join(l.dir, name+compressedSuffix))
+	f, err := openCompressed(filepath.Join(l.dir, name+CompressedSuffix))
 	if err != nil {
 		return 0, err
 	}
@@ -279,7 +279,7 @@ func (r *segmentReader) deliver(raw rawLine, yield func(Line, error) bool) bool 
 func (r *segmentReader) damage(off int64, err error) (Line, error) {
 	d := &Damage{Segment: r.seg.Name, Offset: off, Err: err}
 	if r.file != nil && r.file.Compressed() {
-		d.Segment += compressedSuffix
+		d.Segment += CompressedSuffix
 	}
 	if r.counted {
 		d.Line = r.number

@@ -50,10 +50,10 @@ func (w *Writer) findLast(l *Log, segs []Segment) error {
 	}
 	newest := segs[len(segs)-1]
 	w.seq = max(newest.First, 1) - 1
-	if err := w.countNumbers(newest); err != nil {
+	if err := w.countNumbers(l, newest); err != nil {
 		return err
 	}
-	if err := w.countOlder(segs[:len(segs)-1]); err != nil {
+	if err := w.countOlder(l, segs[:len(segs)-1]); err != nil {
 		return err
 	}
 	for _, seg := range slices.Backward(segs) {
@@ -78,8 +78,8 @@ func (w *Writer) findLast(l *Log, segs []Segment) error {
 }
 
 // countNumbers raises the newest numbers to those in a segment. It looks at the begin of each line only.
-func (w *Writer) countNumbers(seg Segment) error {
-	f, err := newLog(w.dir).OpenSegment(seg.Name)
+func (w *Writer) countNumbers(l *Log, seg Segment) error {
+	f, err := l.OpenSegment(seg.Name)
 	if err != nil {
 		return err
 	}
@@ -125,14 +125,14 @@ func (w *Writer) countNumbers(seg Segment) error {
 
 // countOlder raises the newest numbers to those in older segments: lines whose sync failed are written again to a
 // new segment, and a crash in between leaves more of them in the old one. It looks at last lines only.
-func (w *Writer) countOlder(segs []Segment) error {
+func (w *Writer) countOlder(l *Log, segs []Segment) error {
 	for _, seg := range slices.Backward(segs) {
-		last, err := w.lastNumber(seg)
+		last, err := w.lastNumber(l, seg)
 		if err != nil || last > 0 && last <= w.seq {
 			return nil // damage: a reader will say so
 		}
 		if last > 0 {
-			if err := w.countNumbers(seg); err != nil {
+			if err := w.countNumbers(l, seg); err != nil {
 				return err
 			}
 		}
@@ -141,8 +141,8 @@ func (w *Writer) countOlder(segs []Segment) error {
 }
 
 // lastNumber returns the seq of the last intact line of a segment; 0 when there is none.
-func (w *Writer) lastNumber(seg Segment) (uint64, error) {
-	f, err := newLog(w.dir).OpenSegment(seg.Name)
+func (w *Writer) lastNumber(l *Log, seg Segment) (uint64, error) {
+	f, err := l.OpenSegment(seg.Name)
 	if err != nil {
 		return 0, err
 	}

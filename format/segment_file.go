@@ -33,7 +33,7 @@ func (l *Log) OpenSegment(name string) (*SegmentFile, error) {
 	f, err := OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		var z *SegmentFile
-		if z, err = openCompressed(path + compressedSuffix); err == nil {
+		if z, err = openCompressed(path + CompressedSuffix); err == nil {
 			return z, nil
 		}
 		if errors.Is(err, fs.ErrNotExist) { // taken out again meanwhile
@@ -48,11 +48,11 @@ func (l *Log) OpenSegment(name string) (*SegmentFile, error) {
 
 // OpenCompressed opens the compressed file of the segment with that name, also while the plain one is there.
 func (l *Log) OpenCompressed(name string) (*SegmentFile, error) {
-	return openCompressed(filepath.Join(l.dir, name+compressedSuffix))
+	return openCompressed(filepath.Join(l.dir, name+CompressedSuffix))
 }
 
-// OpenRegular opens a file for reading. What else has its name is an error; a pipe that somebody put there is not waited
-// for.
+// OpenRegular opens a file for reading. What else has its name gives ErrNotFile; a pipe that somebody put there is not
+// waited for.
 func OpenRegular(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -60,7 +60,7 @@ func OpenRegular(path string) (*os.File, error) {
 	}
 	fi, err := f.Stat()
 	if err == nil && !fi.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a file", filepath.Base(path))
+		err = fmt.Errorf("%s is %w", filepath.Base(path), ErrNotFile)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -116,7 +116,7 @@ func (l *Log) StatSegment(name string) (fs.FileInfo, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return fi, err
 	}
-	if fi, err = os.Stat(filepath.Join(l.dir, name+compressedSuffix)); err == nil {
+	if fi, err = os.Stat(filepath.Join(l.dir, name+CompressedSuffix)); err == nil {
 		var plain int64
 		if plain, err = l.plainSize(name, fi); err == nil {
 			return plainInfo{fi, plain}, nil

@@ -200,7 +200,7 @@ func (c *Compressor) one(ctx context.Context, name string, after time.Duration) 
 	if err != nil || !ok {
 		return false, err // the seal comes
 	}
-	packed, err := os.Lstat(c.path(name) + suffix)
+	packed, err := os.Lstat(c.packed(name))
 	switch {
 	case os.IsNotExist(err):
 		return true, c.make(ctx, name, fi, hash, bytes)
@@ -216,9 +216,9 @@ func (c *Compressor) one(ctx context.Context, name string, after time.Duration) 
 	return true, c.replace(ctx, name, hash, bytes, packed.Size())
 }
 
-const (
-	suffix = ".zst"
-	temp   = ".tmp"
-)
+const temp = ".tmp" // behind the name of a compressed file that is being made
 
+// path and packed are the plain and the compressed file of a segment.
 func (c *Compressor) path(name string) string { return filepath.Join(c.log.Dir(), name) }
+
+func (c *Compressor) packed(name string) string { return c.path(name) + format.CompressedSuffix }

@@ -35,7 +35,7 @@ func (c *Compressor) make(ctx context.Context, name string, fi fs.FileInfo, want
 	if err := c.room(bytes); err != nil {
 		return err
 	}
-	tmp := c.path(name) + suffix + temp
+	tmp := c.packed(name) + temp
 	defer func() {
 		if err != nil {
 			_ = os.Remove(tmp)
@@ -56,7 +56,7 @@ func (c *Compressor) make(ctx context.Context, name string, fi fs.FileInfo, want
 		if err := c.o.step("rename"); err != nil {
 			return err
 		}
-		if err := os.Rename(tmp, c.path(name)+suffix); err != nil {
+		if err := os.Rename(tmp, c.packed(name)); err != nil {
 			return err
 		}
 		return format.SyncDir(c.log.Dir())
@@ -77,7 +77,7 @@ func (c *Compressor) clean() error {
 		return nil
 	}
 	for _, e := range ents {
-		if name, ok := strings.CutSuffix(e.Name(), suffix+temp); ok {
+		if name, ok := strings.CutSuffix(e.Name(), format.CompressedSuffix+temp); ok {
 			if _, is := format.SegmentFirst(name); is {
 				err = errors.Join(err, os.Remove(filepath.Join(c.log.Dir(), e.Name())))
 			}
@@ -191,10 +191,10 @@ func (c *Compressor) replace(ctx context.Context, name, want string, bytes, stor
 	}
 	if err != nil {
 		delete(c.made, name)
-		return errors.Join(err, c.o.Hold(func() error { return os.Remove(c.path(name) + suffix) }))
+		return errors.Join(err, c.o.Hold(func() error { return os.Remove(c.packed(name)) }))
 	}
 	err = c.o.Hold(func() error {
-		if _, err := os.Lstat(c.path(name) + suffix); err != nil {
+		if _, err := os.Lstat(c.packed(name)); err != nil {
 			return err // the plain one is the only one now
 		}
 		if err := c.o.step("remove"); err != nil {

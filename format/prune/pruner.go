@@ -266,10 +266,7 @@ func (p *Pruner) beside(name string) int64 {
 	return fi.Size()
 }
 
-const (
-	blockSuffix      = ".blk" // of format/seal
-	compressedSuffix = ".zst" // in place of the plain file
-)
+const blockSuffix = ".blk" // of format/seal
 
 // age finds out how old the segments are, and whether the clock is to be believed.
 func (p *Pruner) age(s *scene, segs []format.Segment) error {

@@ -169,8 +169,8 @@ func (p *Pruner) unlink(ctx context.Context, names []string) (int, error) {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return i, err
 		}
-		_ = os.Remove(path + compressedSuffix + ".tmp") // of a process that was killed
-		if err := os.Remove(path + compressedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		_ = os.Remove(path + format.CompressedSuffix + ".tmp") // of a process that was killed
+		if err := os.Remove(path + format.CompressedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return i, err
 		}
 		if err := os.Remove(path + blockSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -59,7 +59,7 @@ func (v *verifier) diagnose(ctx context.Context, f io.ReaderAt, l *Line) error {
 func (v *verifier) lookAt(name string, from, to uint64) string {
 	show, file := "less ", v.path(name)
 	if slices.ContainsFunc(v.segs, func(s format.Segment) bool { return s.Name == name && s.Compressed }) {
-		show, file = "zstdless ", v.path(name+".zst")
+		show, file = "zstdless ", v.path(name+format.CompressedSuffix)
 	}
 	if from == 0 {
 		return show + file

@@ -70,13 +70,13 @@ func (v *verifier) broken(name string, faults []error) {
 	if n := len(faults); n > 1 {
 		text = fmt.Sprintf("%s; so do %d other parts of it", text, n-1)
 	}
-	v.add(Finding{Word: WordEdited, Severity: Damage, File: name + ".zst", Text: text, Look: "zstd -t " + v.path(name+".zst")})
+	v.add(Finding{Word: WordEdited, Severity: Damage, File: name + format.CompressedSuffix, Text: text, Look: "zstd -t " + v.path(name+format.CompressedSuffix)})
 }
 
 // exists tells whether a segment is there, compressed or not.
 func (v *verifier) exists(name string) bool {
 	path := filepath.Join(v.dir, name)
-	return isFile(path) || isFile(path+".zst")
+	return isFile(path) || isFile(path+format.CompressedSuffix)
 }
 
 func (v *verifier) count(l *Line, seg format.Segment) {

@@ -133,16 +133,6 @@ func (k *Keeper) NewKey() string {
 	return k.chain.keys[0].public
 }
 
-// Key returns the verifier line of the log in dir, as the log itself claims it: the one that was shown when its
-// sealing began, unless somebody exchanged it. ErrNoCheckpoint when the log is not sealed.
-func Key(dir string) (string, error) {
-	c, err := ReadCheckpoint(dir)
-	if err != nil {
-		return "", err
-	}
-	return c.Key, nil
-}
-
 const (
 	cannotSeal = "the log cannot be sealed now; it is tried again"
 	maxRetry   = time.Hour

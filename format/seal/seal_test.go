@@ -276,3 +276,12 @@ func TestStopSignsWhatWaitsForASync(t *testing.T) {
 		t.Errorf("%d of %d bytes are signed, want all", r.ActiveSigned, r.ActiveBytes)
 	}
 }
+
+// Key is the key that the log in dir says it is sealed with.
+func Key(dir string) (string, error) {
+	c, err := ReadCheckpoint(dir)
+	if err != nil {
+		return "", err
+	}
+	return c.Key, nil
+}

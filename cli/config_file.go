@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"shiplog/format"
 )
 
 // DefaultConfig is the configuration file that is read when none is named.
@@ -47,6 +48,7 @@ type problem struct {
 	what string
 }
 
+// Error implements error.
 func (p problem) Error() string {
 	place := p.path
 	if p.line > 0 {
@@ -61,6 +63,7 @@ func (p problem) Error() string {
 // configError is all that is wrong with the settings of a command.
 type configError []error
 
+// Error implements error.
 func (e configError) Error() string {
 	lines := make([]string, len(e))
 	for i, err := range e {
@@ -82,14 +85,7 @@ func (e configError) sorted() configError {
 // readConfig reads a configuration file. The settings that are returned with a [configError] are those that
 // could be understood. Another error says why there is nothing to read.
 func readConfig(path string) (*configFile, error) {
-	fi, err := os.Stat(path)
-	if err == nil && !fi.Mode().IsRegular() { // opening a pipe could wait for ever
-		err = errors.New("not a file")
-	}
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	f, err := os.Open(path)
+	f, err := format.OpenRegular(path)
 	if err != nil {
 		return nil, unreadable(path, err)
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"shiplog/format"
 )
 
 const (
@@ -193,19 +195,13 @@ func (p *keyPair) read() (*loadedPair, error) {
 
 // readPEM reads a small file. Its FileInfo is of what was opened.
 func readPEM(path string) ([]byte, os.FileInfo, error) {
-	fi, err := os.Stat(path)
-	if err == nil && !fi.Mode().IsRegular() { // opening a pipe could wait for ever
-		err = fmt.Errorf("%s is not a file", path)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	f, err := os.Open(path)
+	f, err := format.OpenRegular(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
-	if fi, err = f.Stat(); err != nil {
+	fi, err := f.Stat()
+	if err != nil {
 		return nil, nil, err
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxPEM+1))

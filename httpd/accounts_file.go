@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"shiplog/format"
 )
 
 // maxAccountsFile bounds the accounts file, in bytes.
@@ -105,14 +107,11 @@ func readAccounts(path string) (*accountState, fileStamp, error) {
 
 // readBounded reads a file of at most so many bytes. What is no file is not waited for, as a pipe would be.
 func readBounded(path string, most int64) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := format.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if fi, err := f.Stat(); err != nil || !fi.Mode().IsRegular() {
-		return nil, errors.Join(err, fmt.Errorf("%s is not a file", path))
-	}
 	b, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(b)) > most {
 		err = fmt.Errorf("%s is larger than %d bytes", path, most)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"shiplog/format"
 )
 
 // The files of the index of one segment, in a folder named after its first record.
@@ -52,17 +54,16 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // openFile opens what is a file. A pipe is not waited for.
 func openFile(path string) (*os.File, os.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := format.OpenRegular(path)
+	if errors.Is(err, format.ErrNotFile) {
+		err = fmt.Errorf("%w: %w", errBadFile, err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	fi, err := f.Stat()
-	if err == nil && !fi.Mode().IsRegular() {
-		err = fmt.Errorf("%w: %s is not a file", errBadFile, filepath.Base(path))
-	}
 	if err != nil {
-		f.Close()
-		return nil, nil, err
+		return nil, nil, errors.Join(err, f.Close())
 	}
 	return f, fi, nil
 }

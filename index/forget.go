@@ -15,7 +15,7 @@ func Forget(dataDir, dir string) error {
 	}
 	snap := &snapshot{views: make([]view, len(segs))}
 	for i, s := range segs {
-		snap.views[i] = view{seg: newSegment(x.dir, s)}
+		snap.views[i] = view{seg: newSegment(s)}
 	}
 	x.sweep(snap)
 	return x.Close()

@@ -213,7 +213,7 @@ func (x *Index) list() (changed bool, err error) {
 	for i, fs := range found {
 		s := known[fs.First]
 		if s == nil || s.Name != fs.Name {
-			s = newSegment(x.dir, fs)
+			s = newSegment(fs)
 		}
 		if i < len(found)-1 {
 			kept, err := x.sealed(s)
@@ -258,7 +258,7 @@ func (x *Index) sealed(s *segment) (*segment, error) {
 		cols := s.tail.view()
 		cols.damaged += s.torn
 		cols.cube = makeCube(cols)
-		n := newSegment(x.dir, s.Segment)
+		n := newSegment(s.Segment)
 		n.id, n.cols, n.thin, n.span = s.id, cols, cols.thin(), cols.span()
 		n.mu.Lock()
 		x.cache.touch(n)
@@ -267,7 +267,7 @@ func (x *Index) sealed(s *segment) (*segment, error) {
 	case s.id == fileID{}:
 		s.id = id
 	case !s.id.same(id):
-		n := newSegment(x.dir, s.Segment)
+		n := newSegment(s.Segment)
 		n.id = id
 		return n, nil
 	}

@@ -81,7 +81,7 @@ func TestSweep(t *testing.T) {
 	buildAll(t, x)
 	first := filepath.Base(x.indexDir(x.segs[0]))
 	second := filepath.Base(x.indexDir(x.segs[1]))
-	if err := os.Remove(x.segs[0].path); err != nil {
+	if err := os.Remove(filepath.Join(x.dir, x.segs[0].Name)); err != nil {
 		t.Fatal(err)
 	}
 	old := time.Now().Add(-2 * time.Hour)

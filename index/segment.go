@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -39,7 +38,6 @@ func (a fileID) same(b fileID) bool {
 // segment. While it is the newest one it has a tail; sealed, its columns come and go.
 type segment struct {
 	format.Segment // constant; its Size is not kept up
-	path           string
 
 	mu     sync.Mutex // held while columns are made: who comes second finds them done
 	id     fileID     // guarded by Index.mu
@@ -156,6 +154,6 @@ func (x *Index) columns(ctx context.Context, s *segment) (*columns, error) {
 	return s.cols, nil
 }
 
-func newSegment(dir string, fs format.Segment) *segment {
-	return &segment{Segment: fs, path: filepath.Join(dir, fs.Name)}
+func newSegment(fs format.Segment) *segment {
+	return &segment{Segment: fs}
 }

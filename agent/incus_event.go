@@ -177,6 +177,7 @@ func parseIncusPath(s string) incusPath {
 // instanceKey names an instance; the same name may exist in several projects.
 type instanceKey struct{ project, name string }
 
+// String is the key as it is logged.
 func (k instanceKey) String() string {
 	if k.project == "" || k.project == defaultProject {
 		return k.name

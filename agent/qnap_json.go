@@ -113,6 +113,7 @@ type limitedReader struct {
 	left int64
 }
 
+// Read implements io.Reader.
 func (l *limitedReader) Read(p []byte) (int, error) {
 	if l.left <= 0 {
 		return 0, fmt.Errorf("longer than %d MiB; split it", maxQNAPAnswer>>20)

@@ -56,6 +56,7 @@ type socketError struct {
 	kind error // what code stands for; nil: none, or one of a newer agent
 }
 
+// Error implements error.
 func (e *socketError) Error() string { return e.text }
 
 // Unwrap returns what errors.Is finds in this process too.

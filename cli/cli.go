@@ -82,6 +82,7 @@ func (p *Program) Run(ctx context.Context) int {
 // usageError says that the command line is wrong, not the world.
 type usageError string
 
+// Error implements error.
 func (e usageError) Error() string { return string(e) }
 
 func usagef(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }

@@ -149,10 +149,13 @@ func choiceFlag(flags *pflag.FlagSet, value *string, name, short, usage string, 
 	flags.VarP(&choice{value, words, none}, name, short, usage+": "+strings.Join(words, ", "))
 }
 
+// String implements pflag.Value.
 func (c *choice) String() string { return *c.value }
 
+// Type implements pflag.Value.
 func (c *choice) Type() string { return "word" }
 
+// Set implements pflag.Value.
 func (c *choice) Set(s string) error {
 	if s == "" && c.none {
 		*c.value = s

@@ -47,10 +47,13 @@ func textFlag(flags *pflag.FlagSet, value *string, name, standard, usage string,
 	flags.Var(&text{value, check}, name, usage)
 }
 
+// String implements pflag.Value.
 func (t *text) String() string { return *t.value }
 
+// Type implements pflag.Value.
 func (t *text) Type() string { return "text" }
 
+// Set implements pflag.Value.
 func (t *text) Set(s string) error {
 	if s != "" {
 		if err := t.check(s); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -187,7 +188,7 @@ func (c *Compressor) pass(ctx context.Context) error {
 // one does what is next with a segment; worked tells whether that took time.
 func (c *Compressor) one(ctx context.Context, name string, after time.Duration) (worked bool, err error) {
 	fi, err := os.Lstat(c.path(name))
-	if os.IsNotExist(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil // removed meanwhile
 	}
 	if err != nil {
@@ -202,7 +203,7 @@ func (c *Compressor) one(ctx context.Context, name string, after time.Duration) 
 	}
 	packed, err := os.Lstat(c.packed(name))
 	switch {
-	case os.IsNotExist(err):
+	case errors.Is(err, fs.ErrNotExist):
 		return true, c.make(ctx, name, fi, hash, bytes)
 	case err != nil:
 		return false, err

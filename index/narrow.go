@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// planFacets plans the condition on facets: it is asked once for each value of the dictionary.
-func (p *plan) planFacets(q *Query) bool {
+// planFacets plans the condition on facets: it is asked once for each value of the dictionary, or was asked before.
+func (p *plan) planFacets(q *Query, wanted []bool) bool {
 	if q.Facets == nil {
 		return true
 	}
@@ -16,11 +16,18 @@ func (p *plan) planFacets(q *Query) bool {
 		p.exact, p.cubeOff = false, true
 		return true
 	}
+	if wanted != nil {
+		hits := 0
+		for _, ok := range wanted {
+			if ok {
+				hits++
+			}
+		}
+		p.cubeOff = p.cubeOff || hits < len(wanted)
+		return p.testCodes(k, wanted, hits, nil)
+	}
 	var facets Facets // one for all: what it points to may be kept, it itself not
 	return p.planValues(k, func(value string) bool {
-		if p.c.cube == nil && !q.mayBeUsers(value) { // with a cube it matters that all of them pass
-			return false
-		}
 		facets = splitFacets(value)
 		return q.Facets(&facets)
 	})

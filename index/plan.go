@@ -54,7 +54,7 @@ func newPlan(q *Query, m *matcher, c *columns, after, below uint64) *plan {
 		}
 	}
 	if q.None || p.from >= p.to || !p.planOnly(m.only) || !p.planNumbers(q, m) || !p.planBits(q) || !p.planNames(q, m) ||
-		!p.planObject(q) || !p.planFacets(q) {
+		!p.planObject(q) || !p.planFacets(q, m.wanted) {
 		return nil
 	}
 	if q.Text != "" || q.Where != nil {

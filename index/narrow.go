@@ -118,7 +118,7 @@ func (p *plan) planOrder(q *Query) bool {
 		lo, hi = math.MinInt64, past.Time
 	}
 	p.tests = append(p.tests, func(base, n int, sel *selection) {
-		sel.keepTimes(c.times[base:base+n], lo, hi)
+		c.keepTimes(base, n, lo, hi, sel)
 		for i, t := range c.times[base : base+n] {
 			if t == past.Time && !q.isPast(Place{t, c.seq(base + i)}) {
 				sel[i>>6] &^= 1 << (i & 63)
@@ -128,12 +128,9 @@ func (p *plan) planOrder(q *Query) bool {
 	return true
 }
 
-// planOnly plans that nothing but the records at these places, whose seqs rise, is wanted.
+// planOnly plans that nothing but the records at these places, whose seqs rise, is wanted. It is all that is planned.
 func (p *plan) planOnly(places []Place) bool {
-	if places == nil {
-		return true
-	}
-	p.cubeOff, p.only = true, makeBlockSet(p.c.blocks())
+	p.only = makeBlockSet(p.c.blocks())
 	rows := make([]int, 0, len(places))
 	for _, at := range places {
 		if row := p.c.rowAfter(at.Seq - 1); row >= p.from && row < p.to && p.c.seq(row) == at.Seq && len(p.c.times) > row && p.c.times[row] == at.Time {

@@ -65,7 +65,7 @@ func (a *facetsAsked) ask(r *run, place uint32) (verdict uint8) {
 // wantedFacets tells which values of the dictionary of facets of t are wanted, for the next plan: each combination is
 // asked of once in all segments. nil: it is for the plan to ask. The caller is guarded.
 func (r *run) wantedFacets(t *table) []bool {
-	if r.q.Facets == nil || r.m.only != nil {
+	if r.q.Facets == nil || r.m.only != nil { // of few records the lines tell
 		return nil
 	}
 	var names facetNames

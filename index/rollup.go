@@ -228,30 +228,35 @@ func (r *run) countRollup(roll *rollup, names facetNames, c *columns, first, las
 		return 0
 	}
 	kinds, a := r.wantedKinds(roll.kinds, c), &r.asked
-	verdicts := a.begin(names)
-	totals := kinds == nil && r.group == nil && first <= roll.first && roll.last <= last
+	verdicts := a.askOf(r, names)
+	if kinds == nil && r.group == nil && first <= roll.first && roll.last <= last {
+		for code, total := range roll.totals {
+			n += int(total) * int(verdicts[names.places[code]]&isWanted) // without a branch, which nobody could foresee
+		}
+		return n
+	}
 	from, to := uint16(max(first-roll.first, 0)), uint16(min(last, roll.last)-roll.first)
 	start := uint32(0)
 	for code, end := range roll.ends {
-		place := names.places[code]
-		verdict := verdicts[place]
-		if verdict == notAsked {
-			verdict = a.ask(r, place)
-		}
-		switch {
-		case verdict == isUnwanted:
-		case totals:
-			n += int(roll.totals[code])
-		default:
-			for _, row := range roll.rows[start:end] {
-				if row.day < from || row.day > to || kinds != nil && !kinds[row.kind] {
-					continue
-				}
-				n += int(row.count)
-				r.group.count(roll.first+int32(row.day), a.names[place], int(row.count))
-			}
-		}
+		rows := roll.rows[start:end]
 		start = end
+		place := names.places[code]
+		if verdicts[place] != isWanted {
+			continue
+		}
+		day, sum := uint16(0), 0 // rows of one day follow each other
+		for _, row := range rows {
+			if row.day < from || row.day > to || kinds != nil && !kinds[row.kind] {
+				continue
+			}
+			if row.day != day {
+				r.group.count(roll.first+int32(day), a.names[place], sum)
+				day, sum = row.day, 0
+			}
+			sum += int(row.count)
+			n += int(row.count)
+		}
+		r.group.count(roll.first+int32(day), a.names[place], sum)
 	}
 	return n
 }

@@ -17,13 +17,13 @@ type facetsAsked struct {
 
 // What a combination is.
 const (
-	notAsked = iota
-	isWanted
-	isUnwanted
+	notAsked   = 0
+	isWanted   = 1
+	isUnwanted = 2
 )
 
-// begin readies a for a segment with names, and returns the verdicts by place.
-func (a *facetsAsked) begin(names facetNames) (verdicts []uint8) {
+// askOf asks r of all combinations in names that it was not asked of yet, and returns the verdicts by place.
+func (a *facetsAsked) askOf(r *run, names facetNames) (verdicts []uint8) {
 	if a.of.table != names.table {
 		*a = facetsAsked{wanted: a.wanted}
 	}
@@ -32,34 +32,28 @@ func (a *facetsAsked) begin(names facetNames) (verdicts []uint8) {
 		a.verdicts = append(a.verdicts, make([]uint8, more)...)
 		a.names = append(a.names, make([]int32, more)...)
 	}
+	shield(func() {
+		for _, place := range names.places {
+			if a.verdicts[place] == notAsked {
+				a.ask(r, place)
+			}
+		}
+	})
 	return a.verdicts
 }
 
 // ask asks whether the combination at place is wanted and, if so, which group it belongs to.
-func (a *facetsAsked) ask(r *run, place uint32) (verdict uint8) {
+func (a *facetsAsked) ask(r *run, place uint32) {
 	f, q := &a.of.facets[place], &r.q
-	a.verdicts[place] = isUnwanted
-	if q.User != "" && f.user() != q.User || len(q.Actions) > 0 && !slices.Contains(q.Actions, f.Action) {
-		return isUnwanted
+	if q.User != "" && f.user() != q.User || len(q.Actions) > 0 && !slices.Contains(q.Actions, f.Action) ||
+		q.Facets != nil && !q.Facets(f) {
+		a.verdicts[place] = isUnwanted
+		return
 	}
-	byFacets := r.group != nil && r.group.by == byFacets
-	if q.Facets == nil && !byFacets {
-		a.verdicts[place] = isWanted
-		return isWanted
+	a.verdicts[place] = isWanted
+	if r.group != nil && r.group.by == byFacets {
+		a.names[place] = r.group.place(r.group.of(f))
 	}
-	name, ok := "", true
-	shield(func() {
-		if ok = q.Facets == nil || q.Facets(f); ok && byFacets {
-			name = r.group.of(f)
-		}
-	})
-	if !ok {
-		return isUnwanted
-	}
-	if a.verdicts[place] = isWanted; byFacets {
-		a.names[place] = r.group.place(name)
-	}
-	return isWanted
 }
 
 // wantedFacets tells which values of the dictionary of facets of t are wanted, for the next plan: each combination is
@@ -82,14 +76,10 @@ func (r *run) wantedFacets(t *table) []bool {
 		return nil
 	}
 	a := &r.asked
-	verdicts := a.begin(names)
+	verdicts := a.askOf(r, names)
 	a.wanted = slices.Grow(a.wanted[:0], codes)[:codes]
 	for code, place := range names.places[:codes] {
-		verdict := verdicts[place]
-		if verdict == notAsked {
-			verdict = a.ask(r, place)
-		}
-		a.wanted[code] = verdict == isWanted
+		a.wanted[code] = verdicts[place] == isWanted
 	}
 	return a.wanted
 }

@@ -59,12 +59,7 @@ func (r *run) countLive(c *columns, first, last int32, needed bool) (n int, ok b
 	if !ok {
 		return 0, false
 	}
-	verdicts := r.asked.begin(names)
-	for _, place := range names.places { // before mu is held: who asks may do what he likes
-		if verdicts[place] == notAsked {
-			r.asked.ask(r, place)
-		}
-	}
+	verdicts := r.asked.askOf(r, names) // before mu is held: who asks may do what he likes
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.countMore(c, r.x.lively) {

@@ -53,7 +53,7 @@ func (g *grouping) place(value string) int32 {
 
 // count adds n records of a day with the value at place.
 func (g *grouping) count(day, place int32, n int) {
-	if g == nil {
+	if g == nil || n == 0 {
 		return
 	}
 	d := g.recent[day&3]

@@ -33,6 +33,7 @@ func BenchmarkQuestions(b *testing.B) {
 		{"HSS page", "/v5/default/container/image/events?limit=20"},
 		{"HSS page of a user", "/v5/default/container/image/events?limit=20&user_name=user16"},
 		{"HSS page of a span", "/v5/default/container/image/events?limit=20&start_time=1791043200000&end_time=1791561600000"},
+		{"rare phrase of common parts", "/container-station/api/v1/log?limit=20&text=error+for+import+minio"},
 		{"nothing", "/healthz"},
 	} {
 		b.Run(bm.name, func(b *testing.B) {

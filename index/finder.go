@@ -16,6 +16,7 @@ type finder struct {
 	rare   int    // where in part the bytes to look for begin
 	pair   []byte // two or more bytes that have no case; nil: look for one byte in both cases
 	lo, up byte   // that byte, the one least common in lines, and its other case (the same when it has none)
+	spans  int    // that were looked through, see learn
 }
 
 // newFinder makes the finder for a folded text; nil when no part of it is long enough to be worth looking for.
@@ -42,17 +43,52 @@ func newFinder(text []byte) *finder {
 		f.rare, f.pair = at, best[at:at+n]
 		return f
 	}
-	for i := range best {
-		if commonness(best[i]) < commonness(best[f.rare]) {
-			f.rare = i
+	f.lookFor(commonness)
+	return f
+}
+
+// lookFor makes the byte of part that is least common what is looked for.
+func (f *finder) lookFor(common func(c byte) int) {
+	f.rare = 0
+	least := common(f.part[0])
+	for i, c := range f.part {
+		if n := common(c); n < least {
+			f.rare, least = i, n
 		}
 	}
-	f.lo = best[f.rare]
-	f.up = f.lo
-	if 'a' <= f.lo && f.lo <= 'z' {
-		f.up = f.lo - ('a' - 'A')
+	f.lo = f.part[f.rare]
+	f.up = upper(f.lo)
+}
+
+// upper is the other case of a folded byte; c when it has none.
+func upper(c byte) byte {
+	if 'a' <= c && c <= 'z' {
+		return c - ('a' - 'A')
 	}
-	return f
+	return c
+}
+
+const (
+	learnAfter = 8        // spans: what ends sooner takes less than to learn
+	learnBytes = 16 << 10 // of a span
+)
+
+// learn is told of each span before it is looked through. Who looks through many learns once from their bytes which of
+// part is the least common: in lines full of hex digits it is another than in prose.
+func (f *finder) learn(b []byte) {
+	if f.spans++; f.spans != learnAfter || f.pair != nil {
+		return
+	}
+	var counts [256]int
+	for _, c := range b[:min(len(b), learnBytes)] {
+		counts[c]++
+	}
+	f.lookFor(func(c byte) int {
+		if other := upper(c); other != c {
+			return counts[c] + counts[other]
+		}
+		return counts[c]
+	})
 }
 
 // caseless is the longest stretch of part without ASCII letters.

@@ -159,6 +159,7 @@ func (r *run) note(p *plan, i, at int) {
 
 // searchSpan notes the lines of rows in which the finder finds something. buf begins at byte from.
 func (r *run) searchSpan(p *plan, rows []int, from int64) {
+	r.find.learn(r.buf)
 	k := 0
 	r.find.all(r.buf, func(at int) int {
 		pos := from + int64(at)

@@ -95,7 +95,11 @@ func TestFinderAgreesWithPlainSearch(t *testing.T) {
 			part[i] = "ab4 "[r.IntN(4)]
 		}
 		var got, want []int
-		newFinder(part).all(hay, func(at int) int { got = append(got, at); return at + 1 })
+		find := newFinder(part)
+		for range r.IntN(learnAfter + 2) {
+			find.learn(hay)
+		}
+		find.all(hay, func(at int) int { got = append(got, at); return at + 1 })
 		low := bytes.ToLower(hay)
 		for i := 0; i+len(part) <= len(low); i++ {
 			if bytes.HasPrefix(low[i:], part) {
@@ -105,6 +109,20 @@ func TestFinderAgreesWithPlainSearch(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Fatalf("%q in %q: found at %v, want %v", part, hay, got, want)
 		}
+	}
+}
+
+// In lines full of hex digits the byte to look for is another one than in prose.
+func TestFinderLearnsWhatIsRare(t *testing.T) {
+	find := newFinder([]byte("error for import"))
+	if find.lo != 'f' {
+		t.Fatalf("before it has learnt it looks for %q, want f", find.lo)
+	}
+	for range learnAfter {
+		find.learn([]byte(`f00ffa4bdefFFcc0 error meter motor iron for import `))
+	}
+	if find.lo != 'p' || find.up != 'P' || find.part[find.rare] != 'p' {
+		t.Errorf("it learnt to look for %q and %q at %d, want p and P", find.lo, find.up, find.rare)
 	}
 }
 

@@ -1,7 +1,6 @@
 package index
 
 import (
-	"context"
 	"runtime"
 	"time"
 )
@@ -11,26 +10,6 @@ import (
 type Budget struct {
 	Bytes int64         // of lines that are read
 	Time  time.Duration // since the call began
-}
-
-// Counted is an answer to [Index.CountSome].
-type Counted struct {
-	Count int       // records that match; when there is a Rest: those that were found so far
-	Seq   uint64    // with a Rest: the record up to which was counted, in the order of the query
-	Time  time.Time // with a Rest: when that was
-	Rest  *Query    // counts what is left; nil: nothing is
-}
-
-// CountSome is [Index.Count] within q.Budget. The counts of a query, of its Rest, and so on, add up to what Count
-// says.
-func (x *Index) CountSome(ctx context.Context, q Query) (Counted, error) {
-	r, err := x.counting(ctx, q, newPurse(q.Budget))
-	out := Counted{Count: r.matches}
-	if err == nil && r.spent {
-		out.Seq, out.Time, out.Rest = r.at.Seq, time.Unix(0, r.at.Time).UTC(), r.rest(q)
-		out.Rest.Offset, out.Rest.Limit = q.Offset, q.Limit
-	}
-	return out, err
 }
 
 // purse is what one call may still spend. A nil purse is never empty.
@@ -93,7 +72,7 @@ func (r *run) pause(p *plan, row int) (stop bool, err error) {
 		return false, nil
 	}
 	err = guard(func() error {
-		r.stopAt(Place{p.c.times[row], p.c.seq(row)})
+		r.stopAt(p.c.seq(row))
 		if r.sight != nil {
 			r.ahead = r.lowestBehind(p, row)
 		}
@@ -103,9 +82,9 @@ func (r *run) pause(p *plan, row int) (stop bool, err error) {
 }
 
 // stopAt ends the run behind a record.
-func (r *run) stopAt(at Place) {
-	r.spent, r.at = true, at
-	r.q.begin(at.Seq)
+func (r *run) stopAt(seq uint64) {
+	r.spent = true
+	r.q.begin(seq)
 }
 
 // begin lets q begin behind a seq.
@@ -137,11 +116,4 @@ func (v *view) border(ascending bool) uint64 {
 		return v.below - 1
 	}
 	return v.after + 1
-}
-
-// leave notes the time of the end of a segment that the run comes to last.
-func (r *run) leave(c *columns) {
-	if r.at.Time = c.minTime; r.q.Ascending {
-		r.at.Time = c.maxTime
-	}
 }

@@ -14,7 +14,7 @@ import (
 // budgets are small enough to be used up again and again.
 var budgets = []Budget{{Bytes: 1}, {Time: 1}, {Bytes: 100 << 10}, {Bytes: 1, Time: time.Hour}}
 
-// comparePieces holds what a search and a count give piece by piece against the whole.
+// comparePieces holds what a search gives piece by piece against the whole, of which count match.
 func comparePieces(t *testing.T, x *Index, q Query, want []uint64, more bool, count int) {
 	t.Helper()
 	if q.Budget == (Budget{}) {
@@ -29,18 +29,6 @@ func comparePieces(t *testing.T, x *Index, q Query, want []uint64, more bool, co
 	}
 	if got := pages[len(pages)-1].More; !slices.Equal(seqs, want) || got != more {
 		t.Fatalf("Search(%s) by %+v in %d pieces = %v more=%v, want %v more=%v", q, q.Budget, len(pages), seqs, got, want, more)
-	}
-	n := 0
-	for rest, pieces := &q, 0; rest != nil; pieces++ {
-		some, err := x.CountSome(context.Background(), *rest)
-		if err != nil || pieces > maxPieces {
-			t.Fatalf("CountSome(%s), piece %d: %v", rest, pieces, err)
-		}
-		n += some.Count
-		rest = some.Rest
-	}
-	if n != count {
-		t.Fatalf("CountSome(%s) by %+v = %d, want %d", q, q.Budget, n, count)
 	}
 }
 
@@ -122,24 +110,6 @@ func TestBudgetIsKept(t *testing.T) {
 					q.Budget, len(pages), asked, c.leastPieces, c.factor, whole)
 			}
 		})
-	}
-}
-
-// What a count found so far is said with the record up to which it looked.
-func TestCountSomeSaysHowFarItLooked(t *testing.T) {
-	dir, x := newManyBlocks(t, rising)
-	lines := readAll(t, dir)
-	q := Query{Where: func(*format.Fields) bool { return true }, Budget: Budget{Bytes: 1}}
-	some, err := x.CountSome(t.Context(), q)
-	if err != nil || some.Rest == nil {
-		t.Fatalf("CountSome = %+v, %v, want a part", some, err)
-	}
-	if left := int(some.Seq - 1); some.Count != len(lines)-left || !some.Time.Equal(time.Unix(0, lines[left].Time)) {
-		t.Errorf("CountSome = %d back to record %d at %v of %d records", some.Count, some.Seq, some.Time, len(lines))
-	}
-	whole, err := x.CountSome(t.Context(), Query{})
-	if err != nil || whole.Count != len(lines) || whole.Rest != nil {
-		t.Errorf("CountSome without a budget = %+v, %v, want all %d", whole, err, len(lines))
 	}
 }
 

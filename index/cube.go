@@ -119,7 +119,6 @@ func (r *run) fromThin(v *view, emit emitter) bool {
 	r.group.begin(p)
 	if p == nil || p.counted != nil && r.fromCube(p, emit) {
 		r.damaged += c.damaged
-		r.leave(c)
 		return true
 	}
 	return false

@@ -54,7 +54,7 @@ type Query struct {
 	ByTime bool
 	Past   Place
 
-	Budget Budget // of one call of Search or CountSome; what is left then is in Page.Rest or Counted.Rest
+	Budget Budget // of one call of Search; what is left then is in Page.Rest
 	// Pause, if any, is called again and again while a search goes on, between blocks, where nothing is held that
 	// another search waits for: it may wait. Its error ends the search.
 	Pause func(context.Context) error

@@ -32,7 +32,6 @@ type run struct {
 	purse   *purse // nil: the run ends when it is done
 	fetched int    // bytes of lines read since breathe was last called
 	spent   bool   // the purse was empty before the run was done: q is what is left
-	at      Place  // where that was; before that only its time counts: of the end of the segment last visited
 	ahead   Place  // then, with a sight: no record that is left of that segment comes before it in the order of the page
 	tasks   []task // likewise: what was done
 
@@ -91,7 +90,7 @@ func (r *run) walk(snap *snapshot, emit emitter) error {
 			return err
 		}
 		if i+1 < len(views) && r.purse.empty() {
-			r.stopAt(Place{r.at.Time, v.border(r.q.Ascending)})
+			r.stopAt(v.border(r.q.Ascending))
 			return nil
 		}
 	}
@@ -160,7 +159,6 @@ func (r *run) table(v *view, t *table, emit emitter) (stop bool, err error) {
 	var p *plan
 	err = guard(func() error {
 		r.damaged += t.cols.damaged
-		r.leave(t.cols)
 		if from, to := v.rows(t.cols); from > 0 || to < t.cols.rows {
 			r.x.strays.Store(true)
 			return errStray

@@ -102,25 +102,20 @@ func (x *Index) Each(ctx context.Context, q Query) iter.Seq2[*format.Fields, err
 	}
 }
 
-// Count returns how many records match, whatever Offset, Limit and Budget are.
+// Count returns how many records match, whatever Offset, Limit and Budget are. However long it takes, it lets others come
+// in between, and ends with ctx.
 func (x *Index) Count(ctx context.Context, q Query) (int, error) {
-	r, err := x.counting(ctx, q, nil)
-	return r.matches, err
-}
-
-// counting is a run that has counted, within p.
-func (x *Index) counting(ctx context.Context, q Query, p *purse) (*run, error) {
 	x.count.searches.Add(1)
 	q.Offset, q.Limit, q.full = 0, 0, false
-	r := x.newRun(ctx, q)
 	snap, err := x.look()
 	if err != nil {
-		return r, err
+		return 0, err
 	}
-	r.buf, r.purse = x.takeBuffer(), p
+	r := x.newRun(ctx, q)
+	r.buf = x.takeBuffer()
 	err = r.answer(snap, nil, func() {})
 	x.giveBuffer(r.buf)
-	return r, err
+	return r.matches, err
 }
 
 // takeBuffer and giveBuffer save clearing a buffer of some 100 KiB for each search. [Index.Each] does

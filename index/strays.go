@@ -52,14 +52,14 @@ func (r *run) try(snap *snapshot, emit emitter, anew func()) error {
 // readLog gives out all matches by reading the log line by line.
 func (r *run) readLog(emit emitter) error {
 	defer r.keepLines()
-	seen := Place{}
+	seen := uint64(0)
 	for ln, err := range r.logLines() {
 		if stop, err := r.pauseInLog(seen); stop || err != nil {
 			return err
 		}
 		if err == nil {
 			r.spend(len(ln.Bytes) + 1)
-			seen = placeOf(ln.Fields)
+			seen = ln.Fields.Seq
 		}
 		var damage *format.Damage
 		switch {
@@ -122,15 +122,15 @@ func (r *run) keepLines() {
 // pauseBytes is how much of the log is read line by line between two pauses.
 const pauseBytes = 256 << 10
 
-// pauseInLog is pause for a run that reads the log line by line and is done with all up to seen.
-func (r *run) pauseInLog(seen Place) (stop bool, err error) {
+// pauseInLog is pause for a run that reads the log line by line and is done with all up to the seq seen.
+func (r *run) pauseInLog(seen uint64) (stop bool, err error) {
 	if r.fetched < pauseBytes && !r.purse.empty() {
 		return false, r.ctx.Err()
 	}
 	if err := r.breathe(); err != nil {
 		return true, err
 	}
-	if seen.Seq != 0 && r.purse.empty() {
+	if seen != 0 && r.purse.empty() {
 		r.stopAt(seen)
 		return true, nil
 	}

@@ -39,6 +39,7 @@ var lines = []string{
 	`{"actor":{"name":"a","name":"b"},"host":"h","actor":{"id":"c"}}`, `{"actor":{"id":"c","name":"a"},"host":"h"}`,
 	`{"obj":{"type":"t","new":[1,{}],"id":"x"},"host":"h","obj":{"id":"y"}}`, `{"obj":{"type":"t","id":"x",},"host":"h"}`,
 	`{"obj":{"type":"t","id":"x"`, `{"obj":{"type":"t\u0041","id":null},"host":"h"}`, `{"src":{"ip":"1","agent":5}}`, `{"src":{"ip":"1"}}}`,
+	`{"obj":"","obj":{}}`, `{"obj":{"id":5},"obj":{"id":"a"}}`, `{"data":1,"data":{}}`, `{"msg":5,"msg":"a"}`, `{"cut":{},"cut":["a"]}`,
 	`{"time":"2026-01-02T03:04:05.12345678Z","obs":"2026-01-02T03:04:05.1234567890Z"}`,
 }
 

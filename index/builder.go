@@ -180,7 +180,7 @@ func (c *columns) sort() {
 	for _, k := range c.codeColumns() {
 		k.w1, k.w2, k.w4 = pick(k.w1, once), pick(k.w2, once), pick(k.w4, once)
 	}
-	c.seq0, c.grams = c.seqs[0], nil
+	c.seq0, c.grams, c.live, c.zones = c.seqs[0], nil, nil, nil
 	c.odd = make([]uint64, len(c.odd))
 	for i := range c.odd {
 		c.odd[i] = math.MaxUint64

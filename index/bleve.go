@@ -15,7 +15,7 @@ import (
 // buildBleve makes the Bleve index of t in the new folder dir and returns the block of each document. All
 // blocks go in as one batch, as merging batches costs several times as much, unless their terms are so many
 // that memory is dearer.
-func buildBleve(dir string, t *terms, c *columns, stop map[uint32]bool) (docs []uint16, err error) {
+func buildBleve(dir string, t *terms, c *columns, stop []uint32) (docs []uint16, err error) {
 	defer recovered(&err)
 	kept := t.dropGrams(stop)
 	b, err := scorch.NewBuilder(map[string]any{"path": dir, "batchSize": t.batch(kept), "buildPathPrefix": filepath.Dir(dir)})
@@ -40,11 +40,15 @@ func buildBleve(dir string, t *terms, c *columns, stop map[uint32]bool) (docs []
 	return docs, errors.Join(err, s.close())
 }
 
-// dropGrams takes the trigrams of stop out of all blocks and returns how many others there are.
-func (t *terms) dropGrams(stop map[uint32]bool) (kept int) {
+// dropGrams takes the stop grams out of all blocks and returns how many others there are.
+func (t *terms) dropGrams(stop []uint32) (kept int) {
+	isStop := make(map[uint32]bool, len(stop))
+	for _, g := range stop {
+		isStop[g] = true
+	}
 	for i := range t.blocks {
 		b := &t.blocks[i]
-		b.grams = slices.DeleteFunc(b.grams, func(g uint32) bool { return stop[g] })
+		b.grams = slices.DeleteFunc(b.grams, func(g uint32) bool { return isStop[g] })
 		kept += len(b.grams)
 	}
 	return kept

@@ -2,7 +2,6 @@ package index
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -140,6 +139,11 @@ func (g *gate) forget(n *need) {
 }
 
 // gate is the gate of the segment whose terms t are; docs are still missing.
-func (t *terms) gate(stop map[uint32]bool) *gate {
-	return &gate{fives: t.fives, threes: t.threes, stop: slices.Sorted(maps.Keys(stop)), runs: t.runs.filter(len(t.blocks)), open: t.open()}
+func (t *terms) gate(stop []uint32) *gate {
+	for _, p := range t.seen.slots {
+		if p.key != 0 {
+			setBit(t.threes, threeHash(p.key-1))
+		}
+	}
+	return &gate{fives: t.fives, threes: t.threes, stop: stop, runs: t.runs.filter(len(t.blocks)), open: t.open()}
 }

@@ -86,7 +86,7 @@ func hardLog(t *testing.T, r *rand.Rand, records int, change func(*rand.Rand, in
 // Whatever the records are, the answers are those of a scan: with the whole index, with some blocks open,
 // with all of them open, and with filters of long runs that are too small.
 func TestHardRecordsAgreeWithScan(t *testing.T) {
-	some := limits{blockTerms: 1 << 16, terms: 3000, batchTerms: 2000, runWords: 1 << 14}
+	some := limits{blockTerms: 1 << 16, terms: 3000, batchTerms: 2000, runBytes: 1 << 17}
 	for i, kind := range hardKinds {
 		for _, l := range []limits{normalLimits, some, {batchTerms: 1}} {
 			t.Run(fmt.Sprintf("%s, at most %d terms", kind.name, l.terms), func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestHardRecordsAgreeWithScan(t *testing.T) {
 
 // Each part of the index of a segment stops at its limit.
 func TestIndexOfHardRecordsIsBounded(t *testing.T) {
-	l := limits{blockTerms: 5000, terms: 12_000, batchTerms: 4000, runWords: 1 << maxRunScale / 4}
+	l := limits{blockTerms: 5000, terms: 12_000, batchTerms: 4000, runBytes: 2 << maxRunScale}
 	r := rand.New(rand.NewPCG(73, 74))
 	ids, all := newTerms(l), newTerms(l)
 	for i := range 20 * blockRecords {
@@ -128,7 +128,7 @@ func TestIndexOfHardRecordsIsBounded(t *testing.T) {
 	}
 	ids.endBlock()
 	all.endBlock()
-	if n, want := len(ids.runs.filter(len(ids.blocks)).rows), 8*l.runWords; n > want || n < want/4 {
+	if n, want := len(ids.runs.filter(len(ids.blocks)).rows), l.runBytes; n > want || n < want/4 {
 		t.Errorf("the filters of long runs have %d bytes, want at most %d and no fewer than they need", n, want)
 	}
 	for name, terms := range map[string]*terms{"ids": ids, "prose": all} {

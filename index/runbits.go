@@ -10,11 +10,12 @@ import (
 // hash of appendRunHashes, and all filters of one size. They are kept, and written, with the same bit of all blocks
 // side by side, so that a needle of 12 hex digits reads 36 rows of a file and not a place in each of many filters.
 type runBits struct {
-	block  []uint64   // the filter of the block that is being filled
-	planes [][]uint64 // for each 64 blocks, the rows: bit i of a word is that of block i
-	scale  int        // there are 1<<scale rows
+	block  []uint64 // the filter of the block that is being filled, 1<<maxRunScale bits
+	planes [][]byte // for each 8 blocks, the rows: bit i of a byte is that of block i
+	scale  int      // there are 1<<scale rows
+	grams  float64  // about how many different hashes all blocks have
 
-	maxWords int // of all planes
+	maxBytes int // of all planes
 }
 
 // minRunScale and maxRunScale bound the size of a filter: 2^17 bits are 16 KiB, for 512 records. With a UUID and a
@@ -22,9 +23,9 @@ type runBits struct {
 // once in 3,000 times.
 const minRunScale, maxRunScale = 6, 17
 
-// newRunBits makes filters that have no more than so many words all together.
-func newRunBits(maxWords int) *runBits {
-	return &runBits{block: make([]uint64, 1<<maxRunScale/64), scale: maxRunScale, maxWords: maxWords}
+// newRunBits makes filters that have no more than so many bytes all together.
+func newRunBits(maxBytes int) *runBits {
+	return &runBits{block: make([]uint64, 1<<maxRunScale/64), scale: maxRunScale, maxBytes: maxBytes}
 }
 
 // runRows are the places of a hash among 1<<scale.
@@ -43,25 +44,28 @@ func (r *runBits) add(hashes []uint64) {
 
 // endBlock ends the block that is being filled, which is block n.
 func (r *runBits) endBlock(n int) {
-	if n%64 == 0 {
-		for (len(r.planes)+1)<<r.scale > r.maxWords && r.scale > minRunScale {
+	if n%8 == 0 {
+		for (len(r.planes)+1)<<r.scale > r.maxBytes && r.scale > minRunScale {
 			r.fold()
 		}
-		r.planes = append(r.planes, make([]uint64, 1<<r.scale))
+		r.planes = append(r.planes, make([]byte, 1<<r.scale))
 	}
-	plane, shift := r.planes[n/64], maxRunScale-r.scale
+	plane, shift, bit, set := r.planes[n/8], maxRunScale-r.scale, byte(1)<<(n%8), 0
 	for i, w := range r.block {
+		set += bits.OnesCount64(w)
 		for ; w != 0; w &= w - 1 {
-			plane[(i<<6|bits.TrailingZeros64(w))>>shift] |= 1 << (n & 63)
+			plane[(i<<6|bits.TrailingZeros64(w))>>shift] |= bit
 		}
 		r.block[i] = 0
 	}
+	const size = 1 << maxRunScale
+	r.grams -= size / 2 * math.Log1p(-float64(min(set, size-1))/size)
 }
 
 // fold makes all filters half as large: each two neighbouring bits become one.
 func (r *runBits) fold() {
 	for p, old := range r.planes {
-		half := make([]uint64, len(old)/2)
+		half := make([]byte, len(old)/2)
 		for i := range half {
 			half[i] = old[2*i] | old[2*i+1]
 		}
@@ -71,31 +75,19 @@ func (r *runBits) fold() {
 }
 
 // filter are the filters of all blocks, of which there are n, made so small that they have four to eight bits for each
-// gram of a block.
+// hash of a block.
 func (r *runBits) filter(n int) *runFilter {
-	for r.scale > minRunScale && r.grams(n) <= float64(int(1)<<(r.scale-1))/4 {
-		r.fold()
-	}
 	f := &runFilter{stride: (n + 7) / 8, scale: r.scale}
-	f.rows = make([]byte, 0, f.stride<<r.scale)
-	for row := range 1 << r.scale {
-		for k := range f.stride {
-			f.rows = append(f.rows, byte(r.planes[k/8][row]>>(k%8*8)))
+	for f.scale > minRunScale && r.grams/float64(n) <= float64(int(1)<<(f.scale-1))/4 {
+		f.scale--
+	}
+	f.rows = make([]byte, f.stride<<f.scale)
+	for k, plane := range r.planes {
+		for row, b := range plane {
+			f.rows[row>>(r.scale-f.scale)*f.stride+k] |= b
 		}
 	}
 	return f
-}
-
-// grams is how many grams of long runs a block has, of n blocks on average, from how many bits they have set.
-func (r *runBits) grams(n int) float64 {
-	set := 0
-	for _, plane := range r.planes {
-		for _, w := range plane {
-			set += bits.OnesCount64(w)
-		}
-	}
-	size := float64(int(1) << r.scale)
-	return -size / 2 * math.Log1p(-min(float64(set)/(size*float64(n)), 0.999))
 }
 
 // runFilter is the filters of all blocks as they are written: row by row, each with a bit for every block.

@@ -2,7 +2,7 @@ package index
 
 import (
 	"encoding/binary"
-	"maps"
+	"slices"
 )
 
 // blockTerms is what one block of 512 records holds, for Bleve.
@@ -21,7 +21,7 @@ type terms struct {
 	runs   *runBits
 	kept   int // trigrams of all blocks that are not open, but for the last one
 
-	seen   gramSet // trigrams of the last block
+	seen   gramTable // what blocks have in Bleve, and had before they were opened
 	cats   codeSet
 	users  codeSet
 	spans  []textRun // scratch, as all below
@@ -36,27 +36,27 @@ type limits struct {
 	blockTerms int // trigrams of a block: above, the block is open
 	terms      int // of all blocks that are not open: from there on all are open
 	batchTerms int // how many Bleve is given at once, or those of one block
-	runWords   int // of 64 bits, in the filters of long runs of all blocks: above, they are made smaller
+	runBytes   int // of the filters of long runs of all blocks: above, they are made smaller
 }
 
 // The limits in use. Records of the normal workload stay far from them.
-var normalLimits = limits{blockTerms: 1 << 16, terms: 1 << 20, batchTerms: 1 << 17, runWords: 1 << 19}
+var normalLimits = limits{blockTerms: 1 << 16, terms: 1 << 20, batchTerms: 1 << 17, runBytes: 4 << 20}
 
 const fiveBits, threeBits = 20, 16
 
 func newTerms(l limits) *terms {
-	return &terms{fives: make([]uint64, 1<<fiveBits/64), threes: make([]uint64, 1<<threeBits/64), runs: newRunBits(l.runWords), limits: l}
+	return &terms{fives: make([]uint64, 1<<fiveBits/64), threes: make([]uint64, 1<<threeBits/64), runs: newRunBits(l.runBytes), limits: l}
 }
 
 // add takes in the next record: its folded text and its category and user as their columns have them.
 func (t *terms) add(text []byte, category, user uint32) {
 	if t.rows%blockRecords == 0 {
 		t.endBlock()
-		t.blocks = append(t.blocks, blockTerms{})
+		t.blocks = append(t.blocks, blockTerms{open: len(t.blocks) >= maxGramBlocks})
 	}
 	t.rows++
-	t.cats.add(category)
-	t.users.add(user)
+	t.cats.add(category, len(t.blocks)-1)
+	t.users.add(user, len(t.blocks)-1)
 	t.addFives(text)
 	t.spans = appendRuns(t.spans[:0], text)
 	from := 0 // of the trigrams that are not inside a long run
@@ -87,19 +87,21 @@ func (t *terms) addGrams(part []byte) {
 	if len(part) < 3 {
 		return
 	}
-	b := &t.blocks[len(t.blocks)-1]
+	n := len(t.blocks) - 1
+	b := &t.blocks[n]
 	g := uint32(part[0])<<8 | uint32(part[1])
 	for _, c := range part[2:] {
 		g = g<<8&0xffffff | uint32(c)
-		if b.open {
+		switch {
+		case b.open:
 			setBit(t.threes, threeHash(g))
-		} else {
-			t.seen.add(g)
+		case t.seen.add(g, n):
+			b.grams = append(b.grams, g)
 		}
 	}
-	if n := t.seen.n; !b.open && (n > t.limits.blockTerms || t.kept+n > t.limits.terms) {
-		t.noteThrees(t.seen.take())
-		b.open, t.seen = true, gramSet{}
+	if !b.open && (len(b.grams) > t.limits.blockTerms || max(t.kept+len(b.grams), t.seen.n) > t.limits.terms) {
+		t.seen.remove(b.grams)
+		b.open, b.grams = true, nil
 	}
 }
 
@@ -112,12 +114,6 @@ func (t *terms) addRun(run []byte) {
 	}
 }
 
-func (t *terms) noteThrees(grams []uint32) {
-	for _, g := range grams {
-		setBit(t.threes, threeHash(g))
-	}
-}
-
 // endBlock ends the last block, if there is one.
 func (t *terms) endBlock() {
 	n := len(t.blocks)
@@ -125,11 +121,7 @@ func (t *terms) endBlock() {
 		return
 	}
 	b := &t.blocks[n-1]
-	if !b.open {
-		b.grams = t.seen.take()
-		t.noteThrees(b.grams)
-		t.kept += len(b.grams)
-	}
+	t.kept += len(b.grams)
 	b.cats, b.users = t.cats.take(), t.users.take()
 	t.runs.endBlock(n - 1)
 }
@@ -145,21 +137,19 @@ func (t *terms) open() []uint16 {
 	return open
 }
 
-// stopGrams are the trigrams in more than 60 of 100 blocks: they tell next to nothing and are most of the
+// stopGrams are the trigrams in more than 60 of 100 blocks, sorted: they tell next to nothing and are most of the
 // index. With few blocks there are none, so that small segments are exact.
-func (t *terms) stopGrams() map[uint32]bool {
-	counts := make(map[uint32]int)
-	for i := range t.blocks {
-		for _, g := range t.blocks[i].grams {
-			counts[g]++
+func (t *terms) stopGrams() (stop []uint32) {
+	closed := len(t.blocks) - len(t.open())
+	if closed < 8 {
+		return nil
+	}
+	for _, p := range t.seen.slots {
+		if int(p.count)*100 > 60*closed {
+			stop = append(stop, p.key-1)
 		}
 	}
-	closed := len(t.blocks) - len(t.open())
-	maps.DeleteFunc(counts, func(_ uint32, n int) bool { return n*100 <= 60*closed || closed < 8 })
-	stop := make(map[uint32]bool, len(counts))
-	for g := range counts {
-		stop[g] = true
-	}
+	slices.Sort(stop)
 	return stop
 }
 

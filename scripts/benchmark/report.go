@@ -53,6 +53,7 @@ type cell struct {
 	Floor float64 `json:"floor,omitempty"` // median of an empty handler's, asked in turn with the others
 	Runs  int     `json:"runs,omitempty"`
 	Rows  int     `json:"rows,omitempty"`  // in the answer
+	Hits  int     `json:"hits,omitempty"`  // records that it is the newest of
 	Wrong string  `json:"wrong,omitempty"` // how the answer differs from what is in the records
 	Note  string  `json:"note,omitempty"`
 }

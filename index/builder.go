@@ -16,13 +16,14 @@ type builder struct {
 	obj   codesBuilder
 	fac   codesBuilder
 	buf   []byte // scratch
-	text  []byte // the last line's folded msg
+	text  []byte // the last line's folded msg, if that is wanted
+	fold  bool   // it is
 	seqHi uint64 // highest seq so far
 }
 
 // newBuilder makes a builder; with grams it also collects the bitmaps that let a text search pass over blocks.
 func newBuilder(grams bool) *builder {
-	b := &builder{}
+	b := &builder{fold: true}
 	if grams {
 		b.c.grams = &blockGrams{}
 	}
@@ -135,6 +136,9 @@ func (b *builder) addText(f *format.Fields) {
 		odd := slices.Clone(c.odd) // a reader may be looking at the old one
 		odd[block>>6] |= 1 << (block & 63)
 		c.odd = odd
+	}
+	if !b.fold {
+		return
 	}
 	b.text = AppendFold(b.text[:0], raw)
 	if c.grams != nil {

@@ -143,6 +143,7 @@ func (x *Index) columns(ctx context.Context, s *segment) (*columns, error) {
 		return s.cols, nil
 	}
 	b := newBuilder(!x.mayWrite()) // else Run is about to make something better
+	b.fold = b.c.grams != nil
 	torn, err := s.lines(ctx, x.log, b, 0, nil)
 	if err != nil {
 		return nil, err

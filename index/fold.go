@@ -68,6 +68,17 @@ func foldRune(r rune) rune {
 
 // equalFold tells whether text equals the already folded want.
 func equalFold(text, want []byte) bool {
-	var buf [64]byte
-	return bytes.Equal(AppendFold(buf[:0], text), want)
+	for i, c := range text {
+		if c >= utf8.RuneSelf {
+			var buf [64]byte
+			return bytes.Equal(AppendFold(buf[:0], text[i:]), want[i:])
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if i == len(want) || want[i] != c {
+			return false
+		}
+	}
+	return len(text) == len(want)
 }

@@ -88,6 +88,7 @@ func (x *Index) buildFiles(s *segment, dir string, man *manifest) error {
 	t.endBlock()
 	stop := t.stopGrams()
 	g := t.gate(stop)
+	t.runs, t.seen = nil, gramTable{} // Bleve needs the memory
 	man.Blocks = len(t.blocks)
 	if g.docs, err = buildBleve(filepath.Join(dir, bleveFolder), t, c, stop); err != nil {
 		return fmt.Errorf("build bleve: %w", err)

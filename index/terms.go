@@ -22,6 +22,7 @@ type terms struct {
 	kept   int // trigrams of all blocks that are not open, but for the last one
 
 	seen   gramTable // what blocks have in Bleve, and had before they were opened
+	grams  []uint32  // of the last block
 	cats   codeSet
 	users  codeSet
 	spans  []textRun // scratch, as all below
@@ -96,12 +97,12 @@ func (t *terms) addGrams(part []byte) {
 		case b.open:
 			setBit(t.threes, threeHash(g))
 		case t.seen.add(g, n):
-			b.grams = append(b.grams, g)
+			t.grams = append(t.grams, g)
 		}
 	}
-	if !b.open && (len(b.grams) > t.limits.blockTerms || max(t.kept+len(b.grams), t.seen.n) > t.limits.terms) {
-		t.seen.remove(b.grams)
-		b.open, b.grams = true, nil
+	if !b.open && (len(t.grams) > t.limits.blockTerms || max(t.kept+len(t.grams), t.seen.n) > t.limits.terms) {
+		t.seen.remove(t.grams)
+		b.open, t.grams = true, t.grams[:0]
 	}
 }
 
@@ -121,6 +122,7 @@ func (t *terms) endBlock() {
 		return
 	}
 	b := &t.blocks[n-1]
+	b.grams, t.grams = slices.Clone(t.grams), t.grams[:0]
 	t.kept += len(b.grams)
 	b.cats, b.users = t.cats.take(), t.users.take()
 	t.runs.endBlock(n - 1)

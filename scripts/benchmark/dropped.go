@@ -16,15 +16,13 @@ type dropped struct {
 	segments, blocks int // that have an index
 	bare             int // segments that have columns only
 	open             int // blocks whose text is not in Bleve
-	runs             int // segments without the list of long runs
 	columns          int // columns that are not there, of all segments
 }
 
 const (
 	metaSection, flagsWord  = 0, 4      // of a columns file
 	lostColumns             = 0x1f << 2 // of the flags: category, action, user, object, facets
-	runsSection, docSection = 3, 4      // of a gate file
-	openSection             = 5
+	docSection, openSection = 4, 5      // of a gate file
 )
 
 func (d *dropped) read(index string) error {
@@ -52,9 +50,6 @@ func (d *dropped) read(index string) error {
 		}
 		d.blocks += len(s[docSection]) / 2
 		d.open += len(s[openSection]) / 2
-		if len(s[runsSection]) == 0 {
-			d.runs++
-		}
 	}
 	return nil
 }
@@ -92,7 +87,6 @@ func (b *bench) parts() error {
 	}{
 		{"segments without an index of text", d.bare, d.segments},
 		{"blocks whose text is in no index", d.open, d.blocks},
-		{"segments without the list of long runs", d.runs, d.segments},
 		{"columns that are not there", d.columns, 5 * d.segments},
 	} {
 		b.report.set(left, row.name, "%", shiplog, &cell{Value: 100 * float64(row.n) / float64(max(row.of, 1)), Rows: row.of})

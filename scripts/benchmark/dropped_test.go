@@ -31,12 +31,12 @@ func TestDropped(t *testing.T) {
 	write("1/gate", nil, nil, nil, nil, make([]byte, 8), make([]byte, 2))
 	write("2/columns", meta(1<<2|1<<6)) // categories and facets are lost
 	write("3/columns", meta(0))
-	write("3/gate", nil, nil, nil, []byte("run"), make([]byte, 4), nil)
+	write("3/gate", nil, nil, nil, nil, make([]byte, 4), nil)
 	var got dropped
 	if err := got.read(dir); err != nil {
 		t.Fatal(err)
 	}
-	if want := (dropped{segments: 3, blocks: 6, bare: 1, open: 1, runs: 1, columns: 3}); got != want {
+	if want := (dropped{segments: 3, blocks: 6, bare: 1, open: 1, columns: 3}); got != want {
 		t.Errorf("read = %+v, want %+v", got, want)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "3/gate"), []byte("shiplog2"), 0o600); err != nil {

@@ -37,8 +37,7 @@ var kindRows = []string{
 
 	"all on disk", "index and columns, each record", "index and columns",
 
-	"segments without an index of text", "blocks whose text is in no index", "segments without the list of long runs",
-	"columns that are not there",
+	"segments without an index of text", "blocks whose text is in no index", "columns that are not there",
 }
 
 // rows are those of the table.

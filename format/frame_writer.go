@@ -75,6 +75,11 @@ func (f *FrameWriter) flush() error {
 	return err
 }
 
+// Reset begins another segment, which goes to w. What this one takes to compress, some 40 MB, is used again.
+func (f *FrameWriter) Reset(w io.Writer) {
+	f.w, f.plain, f.lines, f.table = w, f.plain[:0], 0, f.table[:0]
+}
+
 // Close writes the last frame and the seek table. It does not close the other writer.
 func (f *FrameWriter) Close() error {
 	if err := f.flush(); err != nil {

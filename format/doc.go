@@ -62,7 +62,7 @@
 // million records of scripts/workload, of 515 bytes each, CPU on one core of a small virtual machine:
 //
 //	lines a frame                       plain    512  1,024  2,048  4,096
-//	bytes a record, best level            515   67.3   62.5   58.6   55.3   20 s a million to compress, 34 MB
+//	bytes a record, best level            515   67.3   62.5   58.6   55.3   20 to 26 s a million to compress, 34 MB
 //	bytes a record, the level below              69.9   65.9   62.4   59.3    4 s a million to compress, 5 MB
 //	one frame decompressed, ms                   0.17   0.30   0.59   1.20
 //	a page at an offset, ms               0.2    0.4    0.5    0.8    1.9

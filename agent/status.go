@@ -18,6 +18,7 @@ type Status struct {
 	Engines []EngineStatus `json:"engines"`
 	Writer  WriterStatus   `json:"writer"`
 	Free    *uint64        `json:"disk_free_bytes,omitempty"` // on the disk of the log; nil: not known
+	Failing []string       `json:"failing,omitempty"`         // what else cannot be done now, each with its reason, for people
 }
 
 // EngineStatus is how one source is. Counts are since the start of the agent.

@@ -28,6 +28,7 @@ func (d *daemon) openCompressor() (err error) {
 type compressMetrics struct {
 	compressor                        *compress.Compressor
 	segments, plain, stored, failures *prometheus.Desc
+	failing                           *prometheus.Desc
 }
 
 func newCompressMetrics(c *compress.Compressor) *compressMetrics {
@@ -40,6 +41,7 @@ func newCompressMetrics(c *compress.Compressor) *compressMetrics {
 		plain:      desc("plain_bytes_total", "Bytes of these segments before."),
 		stored:     desc("stored_bytes_total", "Bytes of these segments since."),
 		failures:   desc("failures_total", "Times that segments could not be compressed."),
+		failing:    desc("failing", "1 while segments cannot be compressed."),
 	}
 }
 
@@ -52,4 +54,5 @@ func (m *compressMetrics) Collect(ch chan<- prometheus.Metric) {
 	for desc, n := range map[*prometheus.Desc]uint64{m.segments: s.Segments, m.plain: s.Plain, m.stored: s.Stored, m.failures: s.Failures} {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n))
 	}
+	ch <- prometheus.MustNewConstMetric(m.failing, prometheus.GaugeValue, truth(s.Failing))
 }

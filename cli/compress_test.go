@@ -69,6 +69,9 @@ func TestCompressedLog(t *testing.T) {
 	if out, errs, status := shiplog(t, "", "verify", "--data", dir); status != exitOK {
 		t.Errorf("verify = exit %d\n%s%s", status, out, errs)
 	}
+	if out := must(t, "", "status", "--data", dir); !strings.Contains(out, " of them compressed, ") {
+		t.Errorf("status prints\n%swant how many segments are compressed", out)
+	}
 	zstdcat(t, dir, packed[0], lines)
 	b, err := os.ReadFile(packed[1])
 	if err != nil {

@@ -138,6 +138,7 @@ func (d *daemon) serve(ctx context.Context, p *Program) error {
 		return errors.Join(err, closeAll(all))
 	}
 	d.url = d.scheme() + all[0].Addr().String()
+	defer d.leaveNote()()
 	fmt.Fprintf(p.Stdout, "listening on %s\n", d.url)
 	for _, journal := range all[1:] {
 		fmt.Fprintf(p.Stdout, "journal on %s%s/v1/journal/\n", d.scheme(), journal.Addr())

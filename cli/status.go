@@ -30,6 +30,7 @@ type report struct {
 	Well     bool          `json:"well"`
 	Reasons  []string      `json:"reasons"` // why it is not well
 	Agent    *agent.Status `json:"agent,omitempty"`
+	Server   string        `json:"server,omitempty"` // where a server beside the agent answers, or should
 	Log      logReport     `json:"log"`
 	Index    *indexReport  `json:"index,omitempty"`
 	Sealed   *sealedReport `json:"checkpoint,omitempty"` // missing when the log is not sealed
@@ -41,7 +42,8 @@ type report struct {
 type logReport struct {
 	Dir      string      `json:"dir"`
 	Segments int         `json:"segments"`
-	Bytes    int64       `json:"bytes"`
+	Packed   int         `json:"compressed"` // of them
+	Bytes    int64       `json:"bytes"`      // on the disk
 	LastSeq  uint64      `json:"last_seq"`
 	LastTime time.Time   `json:"last_time,omitzero"`
 	Gaps     []gapReport `json:"gaps"` // the last ones, newest first
@@ -66,7 +68,8 @@ func (p *Program) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Tell how shiplog is: engines, writer, files",
 		Long: `Tell how the shiplog of a data directory is: whether it runs, which engines it sees, what is in its log, and
-where it could not look. A running one is asked over DATA/agent.sock; without one the files tell what they can.
+where it could not look. A running one is asked over DATA/agent.sock, and a server beside an agent at the address
+that it left in STATE; without one the files tell what they can.
 
 It ends with 0 when shiplog runs and is well, with 1 when not; then the reasons are shown first.`,
 		Args: cobra.NoArgs,
@@ -110,6 +113,7 @@ func newReport(ctx context.Context, dir, state, indexDir string) (*report, error
 	}
 	r := &report{Reasons: []string{}, Log: logReport{Dir: log.Dir(), Gaps: []gapReport{}}}
 	r.askAgent(ctx, filepath.Join(dir, agent.SocketName))
+	r.askServer(ctx, state)
 	r.readLog(log, indexDir)
 	r.Sealed = newSealedReport(log.Dir())
 	if free, err := format.FreeSpace(dir); err == nil {
@@ -148,6 +152,7 @@ func (r *report) askAgent(ctx context.Context, socket string) {
 	if s.Writer.State != format.StateOK {
 		r.unwell("nothing can be written (%s): %s", s.Writer.State, s.Writer.Reason)
 	}
+	r.Reasons = append(r.Reasons, s.Failing...)
 	for _, e := range s.Engines {
 		if !e.Connected && !e.Since.IsZero() {
 			r.unwell("%s is not reached since %s; what happens there is not seen", e.Engine, stampOf(e.Since))
@@ -165,6 +170,9 @@ func (r *report) readLog(log *format.Log, indexDir string) {
 	r.Log.Segments = len(segs)
 	for _, s := range segs {
 		r.Log.Bytes += s.Stored
+		if s.Compressed {
+			r.Log.Packed++
+		}
 	}
 	if indexDir != "none" {
 		r.Index = &indexReport{Dir: indexDir, Indexed: index.Indexed(indexDir, segs)}

@@ -20,7 +20,33 @@ func (d *daemon) status() agent.Status {
 		s.Free = &free
 	}
 	s.Writer.Segments, s.Writer.Bytes = sizeOf(d.dir)
+	s.Failing = d.failing()
 	return s
+}
+
+// failing names what is tried again and again without success, although records are written.
+func (d *daemon) failing() (all []string) {
+	if d.seals != nil && d.seals.Stats().Failing {
+		all = append(all, "what is written cannot be sealed, so later changes would not be seen; the log of shiplog says why")
+	}
+	if d.pruner != nil {
+		s := d.pruner.Stats()
+		if s.Failing {
+			all = append(all, "old records cannot be removed: "+s.Reason)
+		}
+		if s.Short {
+			all = append(all, "less of the disk is free than --keep-free says, and nothing more may be removed now")
+		}
+		if s.Doubt != "" {
+			all = append(all, "nothing is removed for its age, because the clock looks wrong: "+s.Doubt)
+		}
+	}
+	if d.compressor != nil {
+		if s := d.compressor.Stats(); s.Failing {
+			all = append(all, "segments cannot be compressed: "+s.Reason)
+		}
+	}
+	return all
 }
 
 // sizeOf tells how many segments the log in dir has, and their bytes; 0 when it cannot be read.

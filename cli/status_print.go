@@ -23,12 +23,19 @@ func (r *report) print(w io.Writer, now time.Time) error {
 		}
 		line("shiplog", "%s", what)
 	}
+	if r.Server != "" {
+		line("server", "%s", r.Server)
+	}
 	r.printAgent(line, now)
 	last := ""
 	if r.Log.LastSeq > 0 {
 		last = fmt.Sprintf(", last record %d of %s", r.Log.LastSeq, stampOf(r.Log.LastTime))
 	}
-	line("log", "%s: %d segments, %s%s", r.Log.Dir, r.Log.Segments, sizeText(uint64(r.Log.Bytes)), last)
+	packed := ""
+	if r.Log.Packed > 0 {
+		packed = fmt.Sprintf(", %d of them compressed", r.Log.Packed)
+	}
+	line("log", "%s: %d segments%s, %s%s", r.Log.Dir, r.Log.Segments, packed, sizeText(uint64(r.Log.Bytes)), last)
 	for _, g := range r.Log.Gaps {
 		line("gap", "record %d of %s: %s", g.Seq, stampOf(g.Time), g.Message)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -95,6 +96,8 @@ func TestStatusThatIsNotWell(t *testing.T) {
 			[]string{"docker is not reached since 2026-01-02T03:04:05Z", "engine    docker 28: lost at 2026-01-02T03:04:05Z"}},
 		"a disk that is full": {agent.Status{Writer: agent.WriterStatus{State: format.StateFull, Reason: "no space left"}},
 			[]string{"nothing can be written (full): no space left"}},
+		"what is done beside capturing fails": {agent.Status{Writer: well, Failing: []string{"old records cannot be removed: input/output error"}},
+			[]string{"not well  old records cannot be removed: input/output error\n"}},
 		"an engine that is behind, which is no reason": {agent.Status{Writer: well, Engines: []agent.EngineStatus{{Engine: "incus", Connected: true, Since: at, LastEvent: at, Gaps: 2, Queue: 7, Dropped: 1, Lag: 2.5}}},
 			[]string{"last event 2026-01-02T03:04:05Z, 2 gaps, 7 waiting, 1 dropped, 2.5s behind"}},
 	} {
@@ -133,4 +136,40 @@ func TestStatusOfAnOldAgent(t *testing.T) {
 	if _, errs, status := shiplog(t, "", "status", "--data", filepath.Join(dir, "none")); status != exitFailed || !strings.Contains(errs, "--data") {
 		t.Errorf("status of no directory = exit %d, %q; want exit 1 and a word of --data", status, errs)
 	}
+}
+
+// TestStatusOfThePair looks at an agent with a server beside it, which says where it is and what it lacks.
+func TestStatusOfThePair(t *testing.T) {
+	dir, state := t.TempDir(), t.TempDir()
+	stop := startAgent(t, dir)
+	must(t, "", "record", "--data", dir, "--category", "test", "--message", "first")
+	s := startServer(t, "serve", "--data", dir, "--state", state)
+	r, status := statusOf(t, "--data", dir, "--state", state)
+	if status != exitOK || r.Server != s.url || r.Index == nil || r.Index.Dir != filepath.Join(state, "index") {
+		t.Errorf("status of a pair = exit %d, %+v, want exit 0, the address %s and the index of the server", status, r, s.url)
+	}
+	if out := must(t, "", "status", "--data", dir, "--state", state); !strings.Contains(out, "\nserver    "+s.url+"\n") {
+		t.Errorf("status prints\n%swant the server's address %s", out, s.url)
+	}
+	if r, status := statusOf(t, "--data", dir); status != exitOK || r.Server != "" {
+		t.Errorf("status of the agent alone = exit %d, server %q, want exit 0 and none", status, r.Server)
+	}
+	note := filepath.Join(state, serverFile)
+	b, err := os.ReadFile(note)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	if r, status := statusOf(t, "--data", dir, "--state", state); status != exitOK || r.Server != "" {
+		t.Errorf("status after the server was stopped = exit %d, server %q, want exit 0 and none", status, r.Server)
+	}
+	for name, text := range map[string]string{"its server is gone": string(b), "its server cannot be read": "{"} {
+		if err := os.WriteFile(note, []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if r, status := statusOf(t, "--data", dir, "--state", state); status != exitFailed || len(r.Reasons) != 1 || !strings.Contains(r.Reasons[0], "start shiplog serve again") {
+			t.Errorf("status when %s = exit %d, %q, want exit 1 and what to do", name, status, r.Reasons)
+		}
+	}
+	stop()
 }

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// FrameLines is how many lines are in one frame: four blocks of package index and two of package seal. Fewer make
-	// the files larger: 61 bytes a record with 1,024 lines and 65 with 512, where 2,048 make 56 of 515.
+	// FrameLines is how many lines are in one frame: four blocks of package index and two of package seal. The package
+	// comment has what more or fewer cost.
 	FrameLines = 2048
 	frameBytes = 2 << 20 // plain bytes after which a frame ends earlier, with the line
 	frameMost  = 4 << 20 // and where it ends in the middle of a line
@@ -29,7 +29,7 @@ type FrameWriter struct {
 
 // NewFrameWriter makes one. Only Close writes the end.
 func NewFrameWriter(w io.Writer) (*FrameWriter, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBestCompression),
 		zstd.WithEncoderCRC(true), zstd.WithSingleSegment(true), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(frameMost))
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
@@ -73,6 +73,11 @@ func (f *FrameWriter) flush() error {
 	f.plain, f.lines = f.plain[:0], 0
 	_, err := f.w.Write(f.out)
 	return err
+}
+
+// Reset begins another segment, which goes to w. What this one takes to compress, some 40 MB, is used again.
+func (f *FrameWriter) Reset(w io.Writer) {
+	f.w, f.plain, f.lines, f.table = w, f.plain[:0], 0, f.table[:0]
 }
 
 // Close writes the last frame and the seek table. It does not close the other writer.

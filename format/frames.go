@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	iofs "io/fs"
 	"slices"
 
 	"github.com/klauspost/compress/zstd"
@@ -47,7 +48,8 @@ type frames struct {
 
 var errNoFrames = errors.New("it is no compressed segment: no frame with its size was found")
 
-// readFrames finds the frames of a file of size bytes.
+// readFrames finds the frames of a file of size bytes. One that holds none is a segment without lines that ends too
+// early: it is damage in one place and keeps nobody from the others.
 func readFrames(r io.ReaderAt, size int64) (*frames, error) {
 	fs, err := readTable(r, size)
 	if err == nil && fs.agree(r) {
@@ -60,7 +62,10 @@ func readFrames(r io.ReaderAt, size int64) (*frames, error) {
 	case err == nil: // it is the headers that are damaged
 		return fs, nil
 	}
-	return nil, err
+	if _, read := errors.AsType[*iofs.PathError](errors.Join(err, werr)); read {
+		return nil, err // nothing is known of what is in it
+	}
+	return &frames{cut: err}, nil
 }
 
 // agree tells whether the frames say of themselves what the table says, which has no checksum.

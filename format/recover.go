@@ -84,6 +84,9 @@ func (w *Writer) countNumbers(l *Log, seg Segment) error {
 		return err
 	}
 	defer f.Close()
+	if err := f.cut(); err != nil && f.fs.plain == 0 { // its numbers would be given again
+		return fmt.Errorf("read %s: %w", seg.Name+CompressedSuffix, err)
+	}
 	lines := lineReader{r: f, block: readBlock}
 	var fields Fields
 	lost := uint64(0) // damaged lines after the newest: they had numbers, which are not given again

@@ -81,3 +81,26 @@ func TestCompressedSegmentsAgree(t *testing.T) {
 		}
 	}
 }
+
+// A compressed file that holds nothing that could be read keeps nobody from the records of other segments.
+func TestCompressedSegmentWithoutFrames(t *testing.T) {
+	r := rand.New(rand.NewPCG(33, 34))
+	for name, text := range map[string]string{"empty": "", "no Zstandard": "hello, hello, hello, hello"} {
+		dir, _ := newLog(t, r, 1200, 100<<10)
+		file := segmentFiles(t, dir)[0]
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file+format.CompressedSuffix, []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		x := openIndex(t, dir, Options{Dir: filepath.Join(dir, "index")})
+		for range 2 {
+			p, err := x.Search(t.Context(), Query{Limit: 10_000})
+			if err != nil || len(p.Hits) == 0 || len(p.Hits) >= 1200 || p.Damaged == 0 {
+				t.Errorf("%s: Search() = %d hits, %d damaged, %v, want those of the other segments and a word of damage", name, len(p.Hits), p.Damaged, err)
+			}
+			buildAll(t, x)
+		}
+	}
+}

@@ -38,6 +38,7 @@ type Compressor struct {
 
 	made map[string]time.Time // when the compressed file of a segment whose plain one is there was found; of Run
 	bad  map[string]bool      // segments that are not what was sealed; of Run
+	w    *format.FrameWriter  // of the segments of one pass; nil: none was made yet; of Run
 
 	mu    sync.Mutex
 	after time.Duration // guarded by mu, as the next
@@ -162,6 +163,7 @@ func (c *Compressor) pass(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer func() { c.w = nil }() // it is large, and long not needed again
 	var first error
 	for _, seg := range segs[:max(len(segs)-1, 0)] {
 		if seg.Compressed || c.bad[seg.Name] {

@@ -113,14 +113,18 @@ func (c *Compressor) write(ctx context.Context, path string, src io.ReaderAt, fi
 	if err := f.Chmod(fi.Mode().Perm()); err != nil {
 		return err
 	}
-	w, err := format.NewFrameWriter(f)
+	if c.w == nil {
+		c.w, err = format.NewFrameWriter(f)
+	} else {
+		c.w.Reset(f)
+	}
 	if err != nil {
 		return err
 	}
 	sum := sha256.New()
-	n, err := c.copy(ctx, io.MultiWriter(w, sum), src, "write")
+	n, err := c.copy(ctx, io.MultiWriter(c.w, sum), src, "write")
 	if err == nil {
-		err = w.Close()
+		err = c.w.Close()
 	}
 	if err != nil {
 		return err

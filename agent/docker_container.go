@@ -212,9 +212,15 @@ func (m *DockerMapper) started(o *mapping, c *dockerContainer) {
 	m.postpone(c.id, heldStop, at.Add(startWaits))
 	m.hold(&heldLine{due: at.Add(startWaits), kind: heldStart, of: c.id, ms: lines})
 	if m.opts.Container != nil && o.e.made == nil && o.raw.Seq == 0 {
-		if info, ok := m.opts.Container(c.id); ok && info.Ports {
+		m.later = func() []Mapped {
+			info, ok := m.opts.Container(c.id)
+			if !ok || !info.Ports {
+				return nil
+			}
 			c.ports = true
-			o.port(c, "add")
+			more := mapping{m: m, e: o.e, raw: o.raw}
+			more.port(c, "add")
+			return more.ms
 		}
 	}
 }

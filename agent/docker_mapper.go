@@ -40,7 +40,8 @@ type DockerMapper struct {
 	volumesChanged time.Time // newest volume event
 	held           []*heldLine
 	execs          execs
-	filtered       uint64 // executions of health checks
+	filtered       uint64          // executions of health checks
+	later          func() []Mapped // see rest
 }
 
 // maxContainers bounds what is remembered; the longest silent is forgotten first.
@@ -58,7 +59,20 @@ func (m *DockerMapper) Event(raw []byte) ([]Mapped, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.handle(e, nil), nil
+	ms := m.handle(e, nil)
+	if rest := m.rest(); rest != nil {
+		ms = append(ms, rest()...)
+	}
+	return ms, nil
+}
+
+// rest is what the last event becomes beyond what handle returned, for which the engine has to be asked: it comes next
+// in the log, but who waits for the event need not wait for the engine. nil: there is no more. It is to be called
+// before the next event is handled.
+func (m *DockerMapper) rest() func() []Mapped {
+	rest := m.later
+	m.later = nil
+	return rest
 }
 
 // Tick returns the lines whose time has come when now is the time of the engine's clock.

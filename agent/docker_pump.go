@@ -35,6 +35,8 @@ func (s *dockerSource) event(raw []byte, obs time.Time) []Mapped {
 	return ms
 }
 
+func (s *dockerSource) rest() func() []Mapped { return s.m.rest() }
+
 // engineTime is now by the clock of the events: the newest event's time and what has passed since it came.
 func (s *dockerSource) engineTime(now time.Time) time.Time {
 	return s.m.clock.Add(now.Sub(s.lastObs))

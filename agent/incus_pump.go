@@ -86,6 +86,9 @@ func (s *incusSource) keep(ms []Mapped) []Mapped {
 	return ms
 }
 
+// rest is nothing: nobody waits for what an event of Incus becomes.
+func (s *incusSource) rest() func() []Mapped { return nil }
+
 func (s *incusSource) tick(now time.Time) []Mapped { return s.keep(s.m.Tick(now)) }
 
 // deadline is soon while events wait for their order; nothing else is ever held.

@@ -24,6 +24,7 @@ type pump struct {
 	log   *slog.Logger
 	meter *meter
 	delay func(time.Duration) // nil: nobody wants to know
+	rest  func() []Mapped     // of the newest event, which is written; nil: nothing
 }
 
 // run stores first and then what comes. It ends when ctx does and the queue is empty, or when ctx has ended
@@ -51,8 +52,12 @@ func (p *pump) run(ctx context.Context, first []Mapped) error {
 	}
 }
 
-// collect maps what is queued, a batch at most, and what is due. more tells that there was a whole batch.
+// collect maps what is queued, a batch at most, and what is due. more tells that there may be more at once.
 func (p *pump) collect() (ms []Mapped, more bool) {
+	if p.rest != nil {
+		ms = p.rest()
+		p.rest = nil
+	}
 	for range batchItems {
 		it, ok := p.q.take()
 		if !ok { // only now: what is queued may be what a held line waits for
@@ -66,6 +71,9 @@ func (p *pump) collect() (ms []Mapped, more bool) {
 			continue
 		}
 		ms = append(ms, p.src.event(it.raw, it.obs)...)
+		if p.rest = p.src.rest(); p.rest != nil {
+			return ms, true // and is written before anybody is asked
+		}
 	}
 	return ms, true
 }

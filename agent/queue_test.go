@@ -91,6 +91,7 @@ func (s *still) event([]byte, time.Time) []Mapped { return nil }
 func (s *still) tick(time.Time) []Mapped          { return nil }
 func (s *still) deadline() time.Time              { s.asked++; return time.Time{} }
 func (s *still) flush() []Mapped                  { return nil }
+func (s *still) rest() func() []Mapped            { return nil }
 func (s *still) engine() format.Engine            { return format.EngineDocker }
 
 // TestPumpSleeps lets a day pass without an event.

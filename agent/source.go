@@ -27,6 +27,7 @@ type source interface {
 
 	// The pump's side, all called by one goroutine.
 	event(raw []byte, obs time.Time) []Mapped // one event as received
+	rest() func() []Mapped                    // what else it becomes, once that is written; nil: nothing
 	tick(now time.Time) []Mapped              // lines held back whose time has come
 	deadline() time.Time                      // when tick is due next; zero: nothing is held
 	flush() []Mapped                          // all that is held, at the end

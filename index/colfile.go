@@ -82,6 +82,7 @@ func decodeColumns(b []byte) (*columns, error) {
 	flag := func(i int) bool { return m(4)>>i&1 != 0 }
 	c := &columns{rows: int(m(0)), end: int64(m(1)), seq0: m(2), eseq0: m(3), eseqLost: flag(0), shuffled: flag(1),
 		damaged: int(m(5)), doubled: int(m(6)), minTime: int64(m(7)), maxTime: int64(m(8)), minEseq: m(9), maxEseq: m(10)}
+	c.zones = new(timeZones)
 	d := decoder{rows: c.rows}
 	c.seqs, c.times = column[uint64](&d, s[colSeqs], true), column[int64](&d, s[colTimes], false)
 	c.offLow, c.offTop = column[uint32](&d, s[colOffLow], false), column[uint8](&d, s[colOffTop], true)

@@ -30,7 +30,8 @@ const (
 //	1  first
 //	2  columns: facets; the tag of an object
 //	3  gate: blocks whose text is not in Bleve
-const indexVersion = 3
+//	4  gate: long runs as filters of blocks; Bleve: nothing of long runs, no folder of its own inside
+const indexVersion = 4
 
 // maxManifest bounds a manifest, in bytes; one of a dozen files is 2 KiB.
 const maxManifest = 1 << 20

@@ -30,6 +30,7 @@ type matcher struct {
 	raw, folded []byte // reused
 	facets      verdicts
 	only        []Place // nothing but these, whose seqs rise; nil: all
+	wanted      []bool  // what facets says of the dictionary of the segment that is planned; nil: it is to be asked
 }
 
 func newMatcher(q *Query) *matcher {

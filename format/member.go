@@ -1,6 +1,7 @@
 package format
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -238,7 +239,11 @@ func (f *Fields) settle() error {
 		}
 		f.Time = f.at.unixNano()
 	}
-	if !f.obs.Empty() {
+	switch {
+	case f.obs.Empty():
+	case bytes.Equal(f.obs.raw, f.time.raw): // a record that came without a time
+		f.obsAt = f.at
+	default:
 		if f.obsAt, ok = parseTime(f.obs.Bytes(nil)); !ok {
 			return fmt.Errorf("obs %q is not RFC 3339", f.obs.String())
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // exportChunk is how much of an export is collected before it is sent, in bytes.
-const exportChunk = 32 << 10
+const exportChunk = 64 << 10
 
 // export answers GET log/export: the visible log as CSV, oldest first, in constant memory. It ends with the
 // record that was the newest when it began. When it fails midway the connection is cut, since an error text

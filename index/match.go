@@ -117,8 +117,17 @@ func (m *matcher) matchNames(f *format.Fields) bool {
 }
 
 func (m *matcher) wantsCategory(c []byte) bool {
-	is := func(want []byte) bool { return equalFold(c, want) }
-	return (len(m.cats) == 0 || slices.ContainsFunc(m.cats, is)) && !slices.ContainsFunc(m.notCats, is)
+	return (len(m.cats) == 0 || isOne(c, m.cats)) && !isOne(c, m.notCats)
+}
+
+// isOne tells whether text is one of the already folded.
+func isOne(text []byte, folded [][]byte) bool {
+	for _, want := range folded {
+		if equalFold(text, want) {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *matcher) matchObject(f *format.Fields) bool {

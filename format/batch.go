@@ -31,6 +31,9 @@ func (w *Writer) prepare(b *batch, recs []*Record, restore bool) error {
 		if err := w.complete(c, restore); err != nil {
 			return err
 		}
+		if c.Eseq != 0 {
+			w.knowEseq()
+		}
 		start := len(buf)
 		buf = appendTail(buf, c)
 		b.tails[i] = buf[start:len(buf):len(buf)] // stays good when buf moves

@@ -128,12 +128,9 @@ func (x *Index) nextToBuild(snap *snapshot) *segment {
 		default:
 		}
 		if d := x.diskOf(v.seg, v.id); d != nil {
-			_ = guard(func() error {
-				if from, to := v.rows(d.cols); from > 0 || to < d.cols.rows {
-					x.strays.Store(true)
-				}
-				return nil
-			})
+			if !d.head.within(v) {
+				x.strays.Store(true)
+			}
 			d.release()
 			continue
 		}

@@ -126,6 +126,13 @@ func (p *plan) planOnly(places []Place) bool {
 	if places == nil {
 		return true
 	}
+	if p.c.rows > 0 && len(p.c.times) == 0 { // what is left of columns: they know
+		p.cubeOff = true
+		return slices.ContainsFunc(places, func(at Place) bool {
+			row := p.c.rowAfter(at.Seq - 1)
+			return row >= p.from && row < p.to && p.c.seq(row) == at.Seq
+		})
+	}
 	p.cubeOff, p.only = true, makeBlockSet(p.c.blocks())
 	rows := make([]int, 0, len(places))
 	for _, at := range places {

@@ -43,7 +43,7 @@ func openDisk(dir string, id fileID, sum func() (*fileSum, error)) (*disk, error
 	if err != nil {
 		return nil, err
 	}
-	b, err := mapFile(filepath.Join(dir, columnsFile), man.Files[columnsFile])
+	b, err := mapFile(filepath.Join(dir, columnsFile), man.Files[columnsFile], man.Head.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (d *disk) gate() (*gate, error) {
 	if d.g != nil || d.fault != nil {
 		return d.g, d.fault
 	}
-	b, err := mapFile(filepath.Join(d.dir, gateFile), d.man.Files[gateFile])
+	b, err := mapFile(filepath.Join(d.dir, gateFile), d.man.Files[gateFile], 0)
 	if err == nil {
 		d.maps = append(d.maps, b)
 		err = guard(func() (err error) {

@@ -183,7 +183,8 @@ func syncFile(path string) error {
 }
 
 // mapFile maps the file at path for reading when it has the size that want says. Nobody has held it against the checksum.
-func mapFile(path string, want *fileSum) ([]byte, error) {
+// Its first bytes, as many as head, are on the way into memory: faults would bring in several times as much, piece by piece.
+func mapFile(path string, want *fileSum, head int64) ([]byte, error) {
 	f, fi, err := openFile(path)
 	if err != nil {
 		return nil, err
@@ -191,6 +192,9 @@ func mapFile(path string, want *fileSum) ([]byte, error) {
 	defer f.Close()
 	if fi.Size() != want.Size || fi.Size() == 0 || fi.Size() != int64(int(fi.Size())) {
 		return nil, fmt.Errorf("%w: %s has %d bytes, want %d", errBadFile, filepath.Base(path), fi.Size(), want.Size)
+	}
+	if head > 0 {
+		_ = unix.Fadvise(int(f.Fd()), 0, head, unix.FADV_WILLNEED)
 	}
 	b, err := unix.Mmap(int(f.Fd()), 0, int(fi.Size()), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {

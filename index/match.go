@@ -29,7 +29,8 @@ type matcher struct {
 	notCats     [][]byte
 	raw, folded []byte // reused
 	facets      verdicts
-	only        []Place // nothing but these, whose seqs rise; nil: all
+	bits        *wantedBits // nil: nobody asked
+	only        []Place     // nothing but these, whose seqs rise; nil: all
 }
 
 func newMatcher(q *Query) *matcher {

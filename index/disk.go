@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -20,12 +19,13 @@ type disk struct {
 	head *head       // lies in maps: who looks is guarded
 
 	mu        sync.Mutex
-	refs      int      // guarded by mu, as all below; the segment holds one
-	maps      [][]byte // mapped files; the first is that of the columns
-	cols      *columns // nil: not checked yet; constant once it is not
-	colsFault error    // what was wrong with them
-	g         *gate    // nil: not opened yet
-	fault     error    // what was wrong with the gate
+	refs      int                  // guarded by mu, as all below; the segment holds one
+	maps      [][]byte             // mapped files; the first is that of the columns
+	cols      *columns             // nil: not checked yet; constant once it is not
+	colsFault error                // what was wrong with them
+	g         *gate                // nil: not opened yet
+	fault     error                // what was wrong with the gate
+	summed    map[string]fileState // files of Bleve that had the right sum, by name
 
 	roll   *rollup  // nil: not made yet, or noRoll
 	rolls  *rollups // what roll is accounted in
@@ -167,26 +167,6 @@ func (d *disk) gate() (*gate, error) {
 		d.g, d.fault = nil, fmt.Errorf("%w: %w", errStale, err)
 	}
 	return d.g, d.fault
-}
-
-// checkBleve holds the files of the Bleve index against their sums: Bleve itself does not.
-func (d *disk) checkBleve() error {
-	for name, want := range d.man.Files {
-		if !strings.HasPrefix(name, bleveFolder+"/") {
-			continue
-		}
-		got, err := sumFile(filepath.Join(d.dir, filepath.FromSlash(name)))
-		if isShortage(err) {
-			return err
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", errStale, err)
-		}
-		if *got != *want {
-			return fmt.Errorf("%w: checksum of %s does not match", errStale, name)
-		}
-	}
-	return nil
 }
 
 // isShortage tells whether err says nothing of a file: this process has no descriptor or no memory left to open it.

@@ -194,7 +194,7 @@ func mapFile(path string, want *fileSum, head int64) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %s has %d bytes, want %d", errBadFile, filepath.Base(path), fi.Size(), want.Size)
 	}
 	if head > 0 {
-		_ = unix.Fadvise(int(f.Fd()), 0, head, unix.FADV_WILLNEED)
+		fetchAhead(int(f.Fd()), head)
 	}
 	b, err := unix.Mmap(int(f.Fd()), 0, int(fi.Size()), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {

@@ -62,7 +62,7 @@ func (d *daemon) lastRecord() uint64 {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), statusEvery)
 	defer cancel()
-	last, _, err := d.index.Last(ctx)
+	last, err := d.index.LastSeq(ctx)
 	if err != nil {
 		return 0
 	}

@@ -28,7 +28,7 @@ func newMapper(engine format.Engine) mapper {
 // engine takes raw events, one a line, through the mapper of their engine.
 func (t *intake) engine(ctx context.Context, from string, in io.Reader) error {
 	m := newMapper(format.Engine(from))
-	err := t.lines(ctx, in, func(line []byte) error {
+	err := t.eachLine(ctx, in, func(line []byte) error {
 		got, err := m.Event(bytes.Clone(line))
 		if stored := t.storeMapped(got); stored != nil {
 			return stored

@@ -7,10 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strconv"
-	"time"
-
-	"github.com/google/uuid"
 
 	"shiplog/agent"
 	"shiplog/format"
@@ -26,6 +22,7 @@ const (
 type recordWriter interface {
 	Write(recs ...*format.Record) error
 	Restore(recs ...*format.Record) error
+	NewBatch(restore bool) *format.Batch
 	Last() (seq, eseq uint64)
 }
 
@@ -36,9 +33,10 @@ type intake struct {
 	read, stored, rejected uint64
 
 	batch []*format.Record
-	slab  []format.Record // that those of batch lie in, of native records; used again for the next
-	keep  bool            // the batch keeps its numbers
-	last  uint64          // newest seq in the log or in the batch
+	keep  bool   // the batch keeps its numbers
+	last  uint64 // newest seq in the log or in the batch
+
+	lines *format.Batch // in place of batch, of native records; nil before the first
 	refs  refs
 }
 
@@ -82,6 +80,13 @@ func (t *intake) put(r *format.Record) error {
 
 // flush hands the queued records to the writer.
 func (t *intake) flush() error {
+	if t.lines != nil {
+		n := t.lines.Len()
+		if err := t.lines.Write(); err != nil {
+			return err
+		}
+		t.stored += uint64(n)
+	}
 	if len(t.batch) == 0 {
 		return nil
 	}
@@ -97,36 +102,6 @@ func (t *intake) flush() error {
 	return nil
 }
 
-// native takes records as they are. They keep seq, eseq and id in an empty log; else they are numbered
-// anew, and their references follow.
-func (t *intake) native(ctx context.Context, in io.Reader) error {
-	first := true
-	t.slab = make([]format.Record, intakeBatch)
-	return t.lines(ctx, in, func(line []byte) error {
-		r := &t.slab[len(t.batch)]
-		if err := format.ParseLine(line, r); err != nil {
-			return reject(err)
-		}
-		if err := r.Validate(); err != nil {
-			return reject(err)
-		}
-		if first {
-			last, _ := t.w.Last()
-			t.keep, first = last == 0 && r.Seq > 0, false
-		}
-		if t.keep {
-			if r.Seq <= t.last {
-				return reject(fmt.Errorf("seq %d does not rise (the record before has %d)", r.Seq, t.last))
-			}
-			t.last = r.Seq
-			complete(r)
-		} else {
-			t.renumber(r)
-		}
-		return t.put(r)
-	})
-}
-
 // rejection is what is wrong with one line; the import goes on with the next.
 type rejection struct{ error }
 
@@ -138,9 +113,9 @@ func reject(err error) error {
 	return rejection{err}
 }
 
-// lines counts the lines of in that are not blank and hands each to take. A line that is too long, or that
+// eachLine counts the lines of in that are not blank and hands each to take. A line that is too long, or that
 // take rejects, is named and passed over; any other error ends the import.
-func (t *intake) lines(ctx context.Context, in io.Reader, take func(line []byte) error) error {
+func (t *intake) eachLine(ctx context.Context, in io.Reader, take func(line []byte) error) error {
 	n := uint64(0)
 	for line, err := range lines(in) {
 		if n++; n%intakeBatch == 0 && ctx.Err() != nil {
@@ -167,62 +142,6 @@ func (t *intake) lines(ctx context.Context, in io.Reader, take func(line []byte)
 		}
 	}
 	return nil
-}
-
-// renumber makes r a record that the writer will number, and what it refers to the number that got.
-func (t *intake) renumber(r *format.Record) {
-	const head = `{"ref":`
-	if rest, ok := bytes.CutPrefix(r.Data, []byte(head)); ok {
-		end := bytes.IndexAny(rest, ",}")
-		old, err := strconv.ParseUint(string(bytes.TrimSpace(rest[:max(end, 0)])), 10, 64)
-		if now := t.refs.now(old); err == nil && now != 0 {
-			r.Data = append(strconv.AppendUint([]byte(head), now, 10), rest[end:]...)
-		} else if err == nil {
-			r.Data = append([]byte(`{"was_ref":`), rest...)
-		}
-	}
-	if last, _ := t.w.Last(); r.Seq > 0 {
-		t.refs.add(r.Seq, last+uint64(len(t.batch))+1)
-	}
-	r.Seq = 0
-	if r.Eseq != 0 {
-		r.Eseq = format.NextEseq
-	}
-}
-
-// complete gives a record that keeps its numbers what the writer gives others.
-func complete(r *format.Record) {
-	if r.Obs.IsZero() {
-		r.Obs = time.Now().UTC()
-	}
-	if r.Time.IsZero() {
-		r.Time = r.Obs
-	}
-	if r.ID == "" {
-		r.ID = uuid.Must(uuid.NewV7()).String()
-	}
-}
-
-// refs remembers the new numbers of the newest records with a number in the file, for those that refer to
-// them. A derived record follows what it is derived from closely.
-type refs struct {
-	old, new [4096]uint64
-	n        int
-}
-
-func (f *refs) add(old, now uint64) {
-	f.old[f.n%len(f.old)], f.new[f.n%len(f.new)] = old, now
-	f.n++
-}
-
-// now returns the new number of what was old, 0 when it is not known.
-func (f *refs) now(old uint64) uint64 {
-	for i := range min(f.n, len(f.old)) {
-		if at := (f.n - 1 - i) % len(f.old); f.old[at] == old {
-			return f.new[at]
-		}
-	}
-	return 0
 }
 
 // qnap takes records of another box's Container Station. Its ids become the seqs of an empty log, and its

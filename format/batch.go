@@ -7,23 +7,28 @@ import (
 	"github.com/google/uuid"
 )
 
-// batch is the records of one call, encoded but for their numbers, which only the moment of writing gives.
+// batch is the records of one write, encoded but for their numbers, which only the moment of writing gives.
 type batch struct {
-	recs     []Record
-	tails    [][]byte // each line from the comma before its id on
+	lines    []batchLine
 	buf      []byte   // that they lie in
-	bytes    int      // of tails
+	bytes    int      // of lines, with their numbers
+	recs     []Record // as they will be given back; of a [Batch] none are
 	restore  bool     // the records keep their numbers
 	reserved bool     // they may use what is kept free of the disk
 }
 
+// batchLine is one line, newline included.
+type batchLine struct {
+	seq, eseq uint64 // to be kept, or given; an eseq that is not zero asks for one
+	tail      []byte // from the comma before its id on
+}
+
 // prepare makes b, which is empty, a batch of copies of recs. The caller's records are touched only when all is done.
 func (w *Writer) prepare(b *batch, recs []*Record, restore bool) error {
-	b.recs, b.tails = slices.Grow(b.recs, len(recs))[:len(recs)], slices.Grow(b.tails, len(recs))[:len(recs)]
+	b.recs, b.lines = slices.Grow(b.recs, len(recs))[:len(recs)], slices.Grow(b.lines, len(recs))
 	b.restore = restore
-	buf := b.buf
-	if buf == nil {
-		buf = make([]byte, 0, 512*len(recs)) // most lines are shorter
+	if b.buf == nil {
+		b.buf = make([]byte, 0, 512*len(recs)) // most lines are shorter
 	}
 	for i, r := range recs {
 		c := &b.recs[i]
@@ -34,22 +39,30 @@ func (w *Writer) prepare(b *batch, recs []*Record, restore bool) error {
 		if c.Eseq != 0 {
 			w.knowEseq()
 		}
-		start := len(buf)
-		buf = appendTail(buf, c)
-		b.tails[i] = buf[start:len(buf):len(buf)] // stays good when buf moves
+		b.encode(c)
 	}
-	for _, t := range b.tails {
-		b.bytes += len(t) + maxHead
-	}
-	b.buf = buf
 	return nil
+}
+
+// encode adds the line of r, which is complete.
+func (b *batch) encode(r *Record) {
+	start := len(b.buf)
+	b.buf = appendTail(b.buf, r)
+	b.add(r.Seq, r.Eseq, start)
+}
+
+// add adds the line whose tail is what buf holds from start on.
+func (b *batch) add(seq, eseq uint64, start int) {
+	tail := b.buf[start:len(b.buf):len(b.buf)] // stays good when buf moves
+	b.lines = append(b.lines, batchLine{seq, eseq, tail})
+	b.bytes += len(tail) + maxHead
 }
 
 // clear empties b for the next use. What it grew to it keeps, unless that is a lot.
 func (b *batch) clear() {
 	clear(b.recs) // they hold on to the caller's texts
-	*b = batch{recs: b.recs[:0], tails: b.tails[:0], buf: b.buf[:0]}
-	if cap(b.buf) > maxCommit || cap(b.recs) > maxSpare {
+	*b = batch{recs: b.recs[:0], lines: b.lines[:0], buf: b.buf[:0]}
+	if cap(b.buf) > maxCommit || cap(b.lines) > maxSpare {
 		*b = batch{}
 	}
 }
@@ -62,10 +75,11 @@ const maxHead = 80
 
 // complete fills in what the writer gives to a record, and holds it to its limits.
 func (w *Writer) complete(r *Record, restore bool) error {
-	if restore && (r.Seq == 0 || r.Seq > maxSeq || r.Eseq > maxSeq) {
-		return fmt.Errorf("restore: seq %d or eseq %d is none (seq from 1, both up to %d)", r.Seq, r.Eseq, uint64(maxSeq))
-	}
-	if !restore {
+	if restore {
+		if err := restorable(r.Seq, r.Eseq); err != nil {
+			return err
+		}
+	} else {
 		if r.Host == "" {
 			r.Host = w.opts.Host
 		}
@@ -91,27 +105,35 @@ func (w *Writer) complete(r *Record, restore bool) error {
 	return nil
 }
 
+// restorable says why a record cannot keep its numbers.
+func restorable(seq, eseq uint64) error {
+	if seq == 0 || seq > maxSeq || eseq > maxSeq {
+		return fmt.Errorf("restore: seq %d or eseq %d is none (seq from 1, both up to %d)", seq, eseq, uint64(maxSeq))
+	}
+	return nil
+}
+
 // number gives the records their numbers, which follow seq and eseq, and appends their lines to dst.
 func (b *batch) number(dst []byte, seq, eseq uint64) ([]byte, uint64, uint64, error) {
-	for i := range b.recs {
-		r := &b.recs[i]
+	for i := range b.lines {
+		l := &b.lines[i]
 		switch {
 		case !b.restore:
 			seq++
-			if r.Seq = seq; r.Eseq != 0 {
+			if l.seq = seq; l.eseq != 0 {
 				eseq++
-				r.Eseq = eseq
+				l.eseq = eseq
 			}
-		case r.Seq <= seq:
-			return nil, 0, 0, fmt.Errorf("restore record %d: the log already reaches %d", r.Seq, seq)
-		case r.Eseq != 0 && r.Eseq <= eseq:
-			return nil, 0, 0, fmt.Errorf("restore record %d: its eseq %d is taken, the log already reaches %d", r.Seq, r.Eseq, eseq)
+		case l.seq <= seq:
+			return nil, 0, 0, fmt.Errorf("restore record %d: the log already reaches %d", l.seq, seq)
+		case l.eseq != 0 && l.eseq <= eseq:
+			return nil, 0, 0, fmt.Errorf("restore record %d: its eseq %d is taken, the log already reaches %d", l.seq, l.eseq, eseq)
 		default:
-			if seq = r.Seq; r.Eseq != 0 {
-				eseq = r.Eseq
+			if seq = l.seq; l.eseq != 0 {
+				eseq = l.eseq
 			}
 		}
-		dst = append(appendHead(dst, r.V, r.Seq, r.Eseq), b.tails[i]...)
+		dst = append(appendHead(dst, Version, l.seq, l.eseq), l.tail...)
 	}
 	return dst, seq, eseq, nil
 }
@@ -120,5 +142,6 @@ func (b *batch) number(dst []byte, seq, eseq uint64) ([]byte, uint64, uint64, er
 func (b *batch) giveBack(recs []*Record) {
 	for i, r := range recs {
 		*r = b.recs[i]
+		r.Seq, r.Eseq = b.lines[i].seq, b.lines[i].eseq
 	}
 }

@@ -79,7 +79,7 @@ func (w *Writer) put(batches ...*batch) error {
 	size, records := 0, 0
 	for _, b := range batches {
 		size += b.bytes
-		records += len(b.recs)
+		records += len(b.lines)
 	}
 	if err := w.readyFor(size, len(batches) == 1 && batches[0].reserved); err != nil {
 		w.refuse(records)
@@ -94,12 +94,12 @@ func (w *Writer) put(batches ...*batch) error {
 		if buf, seq, eseq, err = b.number(buf, seq, eseq); err != nil {
 			return err
 		}
-		n += len(b.recs)
+		n += len(b.lines)
 	}
 	if len(buf) == 0 {
 		return nil
 	}
-	first := all[0].recs[0].Seq
+	first := all[0].lines[0].seq
 	if n, err := w.writeLines(buf, first); err != nil {
 		w.useUp(all, bytes.Count(buf[:n], []byte("\n")))
 		err = w.fail(err)
@@ -147,15 +147,15 @@ func (w *Writer) writeLines(buf []byte, first uint64) (n int, err error) {
 // and even if they were taken back a follower may have seen them.
 func (w *Writer) useUp(batches []*batch, lines int) {
 	for _, b := range batches {
-		for i := range b.recs {
+		for _, l := range b.lines {
 			if lines == 0 {
 				return
 			}
 			lines--
 			if w.spoiled {
-				w.seq, w.eseq = b.recs[i].Seq, max(w.eseq, b.recs[i].Eseq)
+				w.seq, w.eseq = l.seq, max(w.eseq, l.eseq)
 			} else if !b.restore { // what is restored comes again with the same number
-				w.seq = b.recs[i].Seq
+				w.seq = l.seq
 			}
 		}
 	}

@@ -1,26 +1,35 @@
 package format
 
-import "unicode/utf8"
-import "unicode/utf16"
+import (
+	"bytes"
+	"unicode/utf16"
+	"unicode/utf8"
+)
 
 // appendUnescaped appends what the inside of a JSON string means. raw has passed a scanner. Invalid UTF-8 and
 // lone surrogates become U+FFFD, as encoding/json does.
 func appendUnescaped(dst, raw []byte) []byte {
-	for i := 0; i < len(raw); {
-		c := raw[i]
-		switch {
-		case c == '\\':
-			var n int
-			dst, n = appendEscape(dst, raw[i:])
-			i += n
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-			i++
-		default:
-			r, n := utf8.DecodeRune(raw[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += n
+	for len(raw) > 0 {
+		i := bytes.IndexByte(raw, '\\')
+		if i < 0 {
+			return appendValid(dst, raw)
 		}
+		var n int
+		dst, n = appendEscape(appendValid(dst, raw[:i]), raw[i:])
+		raw = raw[i+n:]
+	}
+	return dst
+}
+
+// appendValid appends text with each byte of invalid UTF-8 replaced by U+FFFD.
+func appendValid(dst, text []byte) []byte {
+	if utf8.Valid(text) {
+		return append(dst, text...)
+	}
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		dst = utf8.AppendRune(dst, r)
+		i += n
 	}
 	return dst
 }

@@ -7,6 +7,11 @@ import (
 	"time"
 )
 
+// AppendLine appends the line that c becomes when it keeps its numbers.
+func (c *Canonical) AppendLine(dst []byte) []byte {
+	return append(append(appendHead(dst, Version, c.Seq, c.Eseq), c.tail...), '\n')
+}
+
 // ErrShort, from a Hook, lets a write write less than it was given and say no error. Other operations succeed.
 var ErrShort = errors.New("short write")
 

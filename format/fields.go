@@ -10,7 +10,8 @@ type Value struct {
 // Raw returns the bytes between the quotes, escapes and all. They must not be changed.
 func (v Value) Raw() []byte { return v.raw }
 
-// Escaped tells whether Raw differs from the decoded value.
+// Escaped tells whether Raw differs from the decoded value. When it does not, it holds no quote, no backslash and no
+// control character.
 func (v Value) Escaped() bool { return v.esc }
 
 // Empty tells whether the member is absent or "".

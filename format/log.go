@@ -47,8 +47,11 @@ type Log struct {
 	dir string
 
 	mu     sync.Mutex
-	orders map[string]*order // by segment name, guarded by mu, as the next
+	orders map[string]*order // by segment name, guarded by mu, as the next two
 	sizes  map[string]packed // of compressed ones, by segment name
+	tables int               // of sizes, how many have frames
+
+	spaces sync.Pool // of *frameSpace: those of files that were closed
 }
 
 // newLog reads the folder of segments dir.
@@ -154,31 +157,6 @@ func (l *Log) List() (segs []Segment, odd []*Damage, err error) {
 		segs[n-1].Sealed = segs[n-1].Compressed
 	}
 	return segs, odd, nil
-}
-
-// packed is the number of plain bytes of a compressed file.
-type packed struct {
-	file  fs.FileInfo
-	plain int64
-}
-
-// plainSize is the number of plain bytes of a compressed segment.
-func (l *Log) plainSize(name string, fi fs.FileInfo) (int64, error) {
-	l.mu.Lock()
-	known, ok := l.sizes[name]
-	l.mu.Unlock()
-	if ok && os.SameFile(known.file, fi) && known.file.Size() == fi.Size() && known.file.ModTime().Equal(fi.ModTime()) {
-		return known.plain, nil
-	}
-	f, err := openCompressed(filepath.Join(l.dir, name+CompressedSuffix))
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.sizes[name] = packed{fi, f.fs.plain}
-	return f.fs.plain, nil
 }
 
 // kindOf names what is no file.

@@ -1,7 +1,6 @@
 package format
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -16,16 +15,21 @@ func (s *scanner) line(f *Fields, x *extras) bool {
 	if s.next('}') {
 		return true
 	}
-	for {
-		word, key, ok := s.name()
-		if !ok || !s.member(f, x, word, key) {
-			return false
+	after, ok := s.written(f)
+	for ok {
+		if !after {
+			word, key, named := s.name()
+			if !named || !s.member(f, x, word, key) {
+				return false
+			}
 		}
+		after = false
 		if s.here(',') || s.next(',') {
 			continue
 		}
 		return s.next('}')
 	}
+	return false
 }
 
 // name takes a member's name and the colon. word is the name as [wordOf] has it.
@@ -277,6 +281,9 @@ func levelOf(v Value) Level {
 }
 
 func outcomeOf(v Value) Outcome {
+	if v.Empty() {
+		return ""
+	}
 	for _, o := range [...]Outcome{OutcomeSuccess, OutcomeFailure, OutcomePending, OutcomeUnknown} {
 		if string(v.raw) == string(o) {
 			return o
@@ -295,4 +302,9 @@ func engineOf(v Value) Engine {
 }
 
 // trimmed is line without its end.
-func trimmed(line []byte) []byte { return bytes.TrimRight(line, "\r\n") }
+func trimmed(line []byte) []byte {
+	for n := len(line); n > 0 && (line[n-1] == '\n' || line[n-1] == '\r'); n-- {
+		line = line[:n-1]
+	}
+	return line
+}

@@ -1,9 +1,11 @@
 package format_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"shiplog/format"
@@ -22,9 +24,33 @@ type wire struct {
 	extra                                                      int
 }
 
-// oracle reads a line by encoding/json, names matched exactly and the last of repeated members counting.
+// object is a JSON object with all values of each member: of a repeated one the last counts, but none may be of
+// another type.
+type object map[string][]json.RawMessage
+
+func (o *object) UnmarshalJSON(text []byte) error {
+	*o = object{}
+	in := json.NewDecoder(bytes.NewReader(text))
+	if t, err := in.Token(); err != nil || t != json.Delim('{') {
+		return fmt.Errorf("no object: %v, %w", t, err)
+	}
+	for in.More() {
+		name, err := in.Token()
+		var value json.RawMessage
+		if err == nil {
+			err = in.Decode(&value)
+		}
+		if err != nil {
+			return err
+		}
+		(*o)[name.(string)] = append((*o)[name.(string)], value)
+	}
+	return nil
+}
+
+// oracle reads a line by encoding/json, names matched exactly.
 func oracle(line []byte) (w wire, err error) {
-	var m map[string]json.RawMessage
+	var m object
 	if err := json.Unmarshal(line, &m); err != nil {
 		return w, err
 	}
@@ -32,24 +58,45 @@ func oracle(line []byte) (w wire, err error) {
 		return w, errors.New("null")
 	}
 	known := 0
-	get := func(m map[string]json.RawMessage, name string, dst any) {
-		raw, ok := m[name]
-		if !ok {
+	get := func(m object, name string, dst any) {
+		if m[name] != nil {
+			known++
+		}
+		for _, raw := range m[name] {
+			reflect.ValueOf(dst).Elem().SetZero()
+			if string(raw) == "null" {
+				continue
+			}
+			if e := json.Unmarshal(raw, dst); e != nil && err == nil {
+				err = e
+			}
+		}
+	}
+	// group reads an object of strings.
+	group := func(name string, members map[string]*string) {
+		var all []object
+		for _, raw := range m[name] {
+			var g object
+			if string(raw) != "null" {
+				if e := json.Unmarshal(raw, &g); e != nil && err == nil {
+					err = e
+				}
+			}
+			all = append(all, g)
+		}
+		if all == nil {
 			return
 		}
 		known++
-		if string(raw) == "null" {
-			return
+		before := known
+		for _, g := range all {
+			known = before
+			for member, dst := range members {
+				*dst = ""
+				get(g, member, dst)
+			}
 		}
-		if e := json.Unmarshal(raw, dst); e != nil && err == nil {
-			err = e
-		}
-	}
-	group := func(name string) map[string]json.RawMessage {
-		var g map[string]json.RawMessage
-		get(m, name, &g)
-		w.extra += len(g)
-		return g
+		w.extra += len(all[len(all)-1])
 	}
 	get(m, "v", &w.V)
 	get(m, "seq", &w.Seq)
@@ -60,20 +107,16 @@ func oracle(line []byte) (w wire, err error) {
 		"project": &w.Project, "req": &w.Req, "preq": &w.PReq, "args": &w.Args} {
 		get(m, name, dst)
 	}
-	a, s, o := group("actor"), group("src"), group("obj")
-	for name, dst := range map[string]*string{"name": &w.ActorName, "id": &w.ActorID, "domain": &w.ActorDomain,
-		"type": &w.ActorType, "email": &w.ActorEmail} {
-		get(a, name, dst)
-	}
-	get(s, "ip", &w.SrcIP)
-	get(s, "agent", &w.SrcAgent)
-	for name, dst := range map[string]*string{"type": &w.ObjType, "id": &w.ObjID, "name": &w.ObjName,
-		"image": &w.ObjImage, "tag": &w.ObjTag} {
-		get(o, name, dst)
-	}
+	group("actor", map[string]*string{"name": &w.ActorName, "id": &w.ActorID, "domain": &w.ActorDomain,
+		"type": &w.ActorType, "email": &w.ActorEmail})
+	group("src", map[string]*string{"ip": &w.SrcIP, "agent": &w.SrcAgent})
+	group("obj", map[string]*string{"type": &w.ObjType, "id": &w.ObjID, "name": &w.ObjName,
+		"image": &w.ObjImage, "tag": &w.ObjTag})
 	get(m, "data", &w.Data)
-	if d := w.Data; len(d) > 0 && d[0] != '{' {
-		err = errors.New("data is no object")
+	for _, d := range m["data"] {
+		if d[0] != '{' && d[0] != 'n' {
+			err = errors.New("data is no object")
+		}
 	}
 	var cut []*string
 	get(m, "cut", &cut)

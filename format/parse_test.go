@@ -31,6 +31,16 @@ var lines = []string{
 	`{"v":2,"seq":1}`, `{"a":true,"b":false,"c":nul}`, `{"a":1,}`, `{"a" 1}`, `[1]`, `null`, `"x"`, ``, `{"a":"\x"}`,
 	`{"a":"\u12g4"}`, `{"a":{]}`, `{"msg":"tab	raw"}`, `{"msg":"` + strings.Repeat("long text ", 20) + `"}`,
 	"{\"msg\":\"a\u2028b\u202e\"}",
+	// nearly as the writer writes them
+	`{"v":1,"seq":7,"id":"a""time":"2026-01-02T03:04:05Z"}`, `{"v":1"seq":2}`, `{"id":"a","id":"b","id":"c"}`, `{"id":"a","v":1}`,
+	`{"v":null,"seq":null,"id":null,"time":null,"host":"h"}`, `{"v":1,"seq":01,"id":"a"}`, `{"v":1,"seq":7,}`, `{"v":1,"seq":7 ,"id":"a"}`,
+	`{"categorys":"c","outcomes":"o","projects":"p","ids":"i"}`, `{"category" :"c","outcome":"failure","project": "p","ns":"n"}`,
+	`{"actor":{"name":"a"}"host":"h"}`, `{"actor":{"name":"a" },"host":"h"}`, `{"actor":{},"src":{"ip":"1"},"obj":{"tag":"t"}}`,
+	`{"actor":{"name":"a","name":"b"},"host":"h","actor":{"id":"c"}}`, `{"actor":{"id":"c","name":"a"},"host":"h"}`,
+	`{"obj":{"type":"t","new":[1,{}],"id":"x"},"host":"h","obj":{"id":"y"}}`, `{"obj":{"type":"t","id":"x",},"host":"h"}`,
+	`{"obj":{"type":"t","id":"x"`, `{"obj":{"type":"t\u0041","id":null},"host":"h"}`, `{"src":{"ip":"1","agent":5}}`, `{"src":{"ip":"1"}}}`,
+	`{"obj":"","obj":{}}`, `{"obj":{"id":5},"obj":{"id":"a"}}`, `{"data":1,"data":{}}`, `{"msg":5,"msg":"a"}`, `{"cut":{},"cut":["a"]}`,
+	`{"time":"2026-01-02T03:04:05.12345678Z","obs":"2026-01-02T03:04:05.1234567890Z"}`,
 }
 
 func checkLine(t *testing.T, line []byte) {
@@ -136,6 +146,29 @@ func TestLinesAgreeWithEncodingJSON(t *testing.T) {
 	}
 	for cut := range len(lines[0]) {
 		checkLine(t, []byte(lines[0][:cut]))
+	}
+}
+
+// TestChangedLinesAgreeWithEncodingJSON changes each byte of a line in turn.
+func TestChangedLinesAgreeWithEncodingJSON(t *testing.T) {
+	for i := range len(lines[0]) {
+		for _, c := range []byte("\"\\,} x") {
+			line := []byte(lines[0])
+			line[i] = c
+			checkLine(t, line)
+		}
+	}
+}
+
+// TestChangedTimesAgreeWithTheStandardLibrary puts each byte at each place of a time.
+func TestChangedTimesAgreeWithTheStandardLibrary(t *testing.T) {
+	const at = "2024-02-29T23:59:59.123456789Z"
+	for i := range len(at) {
+		for c := range 128 {
+			text := []byte(at)
+			text[i] = byte(c)
+			checkLine(t, append(append([]byte(`{"seq":1,"time":"`), text...), `"}`...))
+		}
 	}
 }
 

@@ -15,7 +15,8 @@ const maxDepth = 128
 type scanner struct {
 	b     []byte
 	i     int
-	loose bool // space between tokens or a string above ASCII was seen: the text cannot be copied as it is
+	loose bool   // space between tokens or a string above ASCII was seen: the text cannot be copied as it is
+	ahead uint64 // in a line: eight bytes behind the quote at i that begins a name; 0: no name that is looked at
 }
 
 const (

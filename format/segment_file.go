@@ -18,13 +18,16 @@ type SegmentFile struct {
 	file *os.File
 	info fs.FileInfo // as it was when it was opened; nil: plain, ask the file
 	fs   *frames     // nil: it is plain
+	pool *sync.Pool  // of *frameSpace, shared by all files of a log; nil with fs
 
 	mu     sync.Mutex
-	at     int // the frame that is in plain; -1: none. Guarded by mu, as all below
-	plain  []byte
-	packed []byte
+	at     int // the frame that is in space; -1: none. Guarded by mu, as all below
+	space  *frameSpace
 	faults map[int]error // of frames that cannot be decompressed
 }
+
+// frameSpace is what one frame is read and decompressed into: some MiB at the most.
+type frameSpace struct{ plain, packed []byte }
 
 // OpenSegment opens the segment with the name of a plain file, compressed or not. While one takes the place of the
 // other both are there, and the plain one is opened. The error is fs.ErrNotExist when there is neither.
@@ -33,7 +36,7 @@ func (l *Log) OpenSegment(name string) (*SegmentFile, error) {
 	f, err := OpenRegular(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		var z *SegmentFile
-		if z, err = openCompressed(path + CompressedSuffix); err == nil {
+		if z, err = l.OpenCompressed(name); err == nil {
 			return z, nil
 		}
 		if errors.Is(err, fs.ErrNotExist) { // taken out again meanwhile
@@ -48,7 +51,21 @@ func (l *Log) OpenSegment(name string) (*SegmentFile, error) {
 
 // OpenCompressed opens the compressed file of the segment with that name, also while the plain one is there.
 func (l *Log) OpenCompressed(name string) (*SegmentFile, error) {
-	return openCompressed(filepath.Join(l.dir, name+CompressedSuffix))
+	f, err := OpenRegular(filepath.Join(l.dir, name+CompressedSuffix))
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	var frames *frames
+	if err == nil {
+		if frames, err = l.framesOf(name, f, fi); err != nil {
+			err = fmt.Errorf("read %s: %w", name+CompressedSuffix, err)
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &SegmentFile{file: f, info: plainInfo{fi, frames.plain}, fs: frames, pool: &l.spaces, at: -1}, nil
 }
 
 // OpenRegular opens a file for reading. What else has its name gives ErrNotFile; a pipe that somebody put there is not
@@ -66,24 +83,6 @@ func OpenRegular(path string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
-}
-
-func openCompressed(path string) (*SegmentFile, error) {
-	f, err := OpenRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	fi, err := f.Stat()
-	var frames *frames
-	if err == nil {
-		if frames, err = readFrames(f, fi.Size()); err != nil {
-			err = fmt.Errorf("read %s: %w", filepath.Base(path), err)
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return &SegmentFile{file: f, info: plainInfo{fi, frames.plain}, fs: frames, at: -1}, nil
 }
 
 // plainInfo is what is known of a compressed file, with the number of its plain bytes as its size.
@@ -129,7 +128,15 @@ func (l *Log) StatSegment(name string) (fs.FileInfo, error) {
 }
 
 // Close closes the file.
-func (f *SegmentFile) Close() error { return f.file.Close() }
+func (f *SegmentFile) Close() error {
+	f.mu.Lock()
+	if f.space != nil {
+		f.pool.Put(f.space)
+		f.space, f.at = nil, -1
+	}
+	f.mu.Unlock()
+	return f.file.Close()
+}
 
 // Sync makes what is in the file durable, whoever wrote it.
 func (f *SegmentFile) Sync() error { return f.file.Sync() }
@@ -164,7 +171,7 @@ func (f *SegmentFile) ReadAt(p []byte, off int64) (int, error) {
 		if err := f.load(i); err != nil {
 			return n, err
 		}
-		n += copy(p[n:], f.plain[off+int64(n)-f.fs.list[i].off:])
+		n += copy(p[n:], f.space.plain[off+int64(n)-f.fs.list[i].off:])
 	}
 	return n, nil
 }
@@ -176,7 +183,12 @@ func (f *SegmentFile) load(i int) (err error) {
 	}
 	f.at = -1
 	fr := f.fs.list[i]
-	f.plain, f.packed, err = fr.decode(f.file, f.plain[:0], f.packed)
+	if f.space == nil {
+		if f.space, _ = f.pool.Get().(*frameSpace); f.space == nil {
+			f.space = new(frameSpace)
+		}
+	}
+	f.space.plain, f.space.packed, err = fr.decode(f.file, f.space.plain[:0], f.space.packed)
 	var read *fs.PathError
 	switch {
 	case errors.As(err, &read) && !errors.Is(err, syscall.EIO):
@@ -188,16 +200,16 @@ func (f *SegmentFile) load(i int) (err error) {
 	return nil
 }
 
-// fault notes what is wrong with a frame, and puts what it reads as into plain.
+// fault notes what is wrong with a frame, and puts what it reads as into space.
 func (f *SegmentFile) fault(i int, err error) {
 	if f.faults == nil {
 		f.faults = map[int]error{}
 	}
 	n := f.fs.list[i].plain
 	f.faults[i] = fmt.Errorf("%d bytes cannot be decompressed: %w", n, err)
-	f.plain = append(f.plain[:0], make([]byte, n)...)
+	f.space.plain = append(f.space.plain[:0], make([]byte, n)...)
 	if n > 0 {
-		f.plain[n-1] = '\n'
+		f.space.plain[n-1] = '\n'
 	}
 }
 

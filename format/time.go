@@ -1,6 +1,7 @@
 package format
 
 import (
+	"encoding/binary"
 	"math"
 	"time"
 )
@@ -97,35 +98,64 @@ func parseTime(b []byte) (instant, bool) {
 // parseUTC reads 2006-01-02T15:04:05Z with a fraction of up to nine digits.
 func parseUTC(b []byte) (instant, bool) {
 	n := len(b) - 1
-	if n < 19 || n > 29 || b[n] != 'Z' || b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' {
+	if n < 19 || n > 29 || n == 20 || b[n] != 'Z' || b[10] != 'T' {
 		return instant{}, false
 	}
-	bad := false
-	two := func(i int) int64 {
-		hi, lo := b[i]-'0', b[i+1]-'0'
-		bad = bad || hi > 9 || lo > 9
-		return int64(hi)*10 + int64(lo)
-	}
-	year, month, day := two(0)*100+two(2), two(5), two(8)
-	hour, minute, sec := two(11), two(14), two(17)
-	if bad || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || sec > 59 {
+	date, ok1 := pairs(b, dateZeros, dateSpare)
+	clock, ok2 := pairs(b[11:], clockZeros, clockSpare)
+	d1, d2 := b[8]-'0', b[9]-'0'
+	year, month, day := int64(date&0xff)*100+int64(date>>16&0xff), int64(date>>40&0xff), int64(d1)*10+int64(d2)
+	hour, minute, sec := int64(clock&0xff), int64(clock>>24&0xff), int64(clock>>48&0xff)
+	if !ok1 || !ok2 || d1 > 9 || d2 > 9 || month < 1 || month > 12 || day < 1 || day > 28 && day > daysIn(year, month) ||
+		hour > 23 || minute > 59 || sec > 59 {
 		return instant{}, false
 	}
-	var nsec int32
-	if n > 19 {
-		if n == 20 || b[19] != '.' {
-			return instant{}, false
-		}
-		scale := int32(1e8)
-		for _, c := range b[20:n] {
-			if !isDigit(c) {
-				return instant{}, false
-			}
-			nsec += int32(c-'0') * scale
-			scale /= 10
-		}
+	t := instant{sec: daysSince1970(year, month, day)*86400 + hour*3600 + minute*60 + sec}
+	if n == 19 {
+		return t, true
 	}
-	return instant{daysSince1970(year, month, day)*86400 + hour*3600 + minute*60 + sec, nsec}, true
+	t.nsec, ok1 = nanosOf(b[20:n])
+	return t, ok1 && b[19] == '.'
+}
+
+// Eight bytes of a time, the first lowest: with zeros for its digits, and what each byte may be more than that,
+// taken away from 0x7f.
+const (
+	dateZeros  = '0' | '0'<<8 | '0'<<16 | '0'<<24 | '-'<<32 | '0'<<40 | '0'<<48 | '-'<<56
+	dateSpare  = 0x7f76767f76767676
+	clockZeros = '0' | '0'<<8 | ':'<<16 | '0'<<24 | '0'<<32 | ':'<<40 | '0'<<48 | '0'<<56
+	clockSpare = 0x76767f76767f7676
+)
+
+// pairs reads the first eight bytes of b, which are to differ from zeros in digits only: each byte of p is the number
+// of two digits that begins there.
+func pairs(b []byte, zeros, spare uint64) (p uint64, ok bool) {
+	x := binary.LittleEndian.Uint64(b) ^ zeros
+	return x*10 + x>>8, (x+spare|x)&highs == 0
+}
+
+// nanosOf reads the digits of a fraction of a second, nine at the most.
+func nanosOf(b []byte) (int32, bool) {
+	var n int32
+	scale := int32(1e9)
+	if len(b) >= 8 {
+		x := binary.LittleEndian.Uint64(b) ^ ones*'0'
+		if (x+ones*(0x80-10)|x)&highs != 0 {
+			return 0, false
+		}
+		x = x*10 + x>>8 // numbers of two digits in every other byte, then of four, then of eight
+		x = (x&0x00ff00ff00ff00ff)*100 + x>>16&0x00ff00ff00ff00ff
+		x = (x&0xffff)*10000 + x>>32&0xffff
+		n, scale, b = int32(x)*10, 10, b[8:]
+	}
+	for _, c := range b {
+		if !isDigit(c) {
+			return 0, false
+		}
+		scale /= 10
+		n += int32(c-'0') * scale
+	}
+	return n, true
 }
 
 func daysIn(year, month int64) int64 {

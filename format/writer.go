@@ -179,15 +179,10 @@ func (w *Writer) write(recs []*Record, restore bool) error {
 	if err := w.prepare(b, recs, restore); err != nil || len(recs) == 0 {
 		return err
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err := w.put(b); err != nil {
-		return fmt.Errorf("write: %w", err)
+	if err := w.writeBatch(b); err != nil {
+		return err
 	}
 	b.giveBack(recs)
-	if len(w.tail) > maxTail {
-		_ = w.syncTo(w.seq) // these records are written; a failure is told by the state, to the next call
-	}
 	return nil
 }
 

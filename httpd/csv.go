@@ -24,13 +24,14 @@ type csvWriter struct {
 // append adds the line of f to dst.
 func (c *csvWriter) append(dst []byte, f *format.Fields) []byte {
 	dst = c.time(dst, f.Time)
-	dst = append(dst, ',')
-	dst = append(dst, shownLevel(f.Level)...)
-	dst = append(dst, ',')
-	dst = c.value(dst, f.Category)
-	dst = append(dst, ',')
-	dst = c.value(dst, f.User())
-	dst = append(dst, ',')
+	switch level := shownLevel(f.Level); level {
+	case string(format.LevelInfo):
+		dst = append(dst, ",INFO,"...)
+	default:
+		dst = append(append(append(dst, ','), level...), ',')
+	}
+	dst = append(c.value(dst, f.Category), ',')
+	dst = append(c.value(dst, f.User()), ',')
 	if f.Msg.Empty() {
 		dst = AppendCSVField(dst, []byte(shownMessage(f)), c.safe)
 	} else {
@@ -42,33 +43,35 @@ func (c *csvWriter) append(dst []byte, f *format.Fields) []byte {
 // time appends a time in Unix nanoseconds, cut to microseconds. Most lines are of the same minute as the one before.
 func (c *csvWriter) time(dst []byte, at int64) []byte {
 	const perMinute = int64(time.Minute)
-	minute, rest := at/perMinute, at%perMinute
-	if rest < 0 {
-		minute, rest = minute-1, rest+perMinute
+	minute := at / perMinute
+	rest := uint64(at - minute*perMinute)
+	if at < minute*perMinute {
+		minute, rest = minute-1, rest+uint64(perMinute)
 	}
 	if c.text == nil || minute != c.minute {
 		c.minute, c.text = minute, time.Unix(60*minute, 0).UTC().AppendFormat(c.text[:0], "2006-01-02 15:04:")
 	}
-	dst = append(dst, c.text...)
-	micros := rest / 1000 // 8 digits with the seconds
-	const from = len("05.") + 6
-	dst = append(dst, "00.000000"...)
-	for i := len(dst) - 1; i >= len(dst)-from; i-- {
-		if dst[i] == '.' {
-			continue
-		}
-		dst[i] = byte('0' + micros%10)
-		micros /= 10
-	}
-	return dst
+	sec, micros := rest/1e9, rest%1e9/1000
+	high, low := micros/1000, micros%1000
+	return append(append(dst, c.text...), byte('0'+sec/10), byte('0'+sec%10), '.',
+		byte('0'+high/100), byte('0'+high/10%10), byte('0'+high%10), byte('0'+low/100), byte('0'+low/10%10), byte('0'+low%10))
 }
 
+// value appends v as a field. What stands in a record without escapes is quoted for a comma only: it holds nothing else
+// that must be.
 func (c *csvWriter) value(dst []byte, v format.Value) []byte {
-	b := v.Bytes(c.buf)
-	if v.Escaped() {
-		c.buf = b[:0] // keep what grew
+	if v.Escaped() || c.safe {
+		b := v.Bytes(c.buf)
+		if v.Escaped() {
+			c.buf = b[:0] // keep what grew
+		}
+		return AppendCSVField(dst, b, c.safe)
 	}
-	return AppendCSVField(dst, b, c.safe)
+	b := v.Raw()
+	if bytes.IndexByte(b, ',') < 0 {
+		return append(dst, b...)
+	}
+	return append(append(append(dst, '"'), b...), '"')
 }
 
 // quoted tells whether b must be quoted. It looks at eight bytes at a time: taking one away from a byte that is not zero

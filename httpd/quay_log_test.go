@@ -1,6 +1,7 @@
 package httpd
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"shiplog/format"
+	"shiplog/index"
 )
 
 func TestQuayKind(t *testing.T) {
@@ -201,7 +203,12 @@ func TestQuayCountsAgreeWithLists(t *testing.T) {
 			for _, log := range b.quayAll("tok-admin", "/api/v1/"+path+"/logs", "?"+query) {
 				want[key{log.Datetime[:16], log.Kind}]++
 			}
-			var answer struct{ Aggregated []quayCount }
+			var answer struct {
+				Aggregated []struct {
+					Kind, Datetime string
+					Count          int
+				}
+			}
 			r := b.bearer("tok-admin", "/api/v1/"+path+"/aggregatelogs?"+query)
 			if err := json.Unmarshal([]byte(r.body), &answer); err != nil {
 				t.Fatal(err)
@@ -216,5 +223,35 @@ func TestQuayCountsAgreeWithLists(t *testing.T) {
 	}
 	if r := b.bearer("tok-admin", "/api/v1/user/aggregatelogs?starttime=01/01/2001&endtime=01/02/2001"); r.body != `{"aggregated":[]}`+"\n" {
 		t.Errorf("nothing counted = %s, want an empty array", r.body)
+	}
+}
+
+// What is written by hand is what the encoder would write.
+func TestQuayCountsAreJSON(t *testing.T) {
+	type count struct {
+		Kind     string `json:"kind"`
+		Count    int    `json:"count"`
+		Datetime string `json:"datetime"`
+	}
+	day := time.Date(2026, 2, 28, 0, 0, 0, 0, time.UTC)
+	var groups []index.Group
+	want := struct {
+		Aggregated []count `json:"aggregated"`
+	}{[]count{}}
+	for _, kind := range []string{"", "pull_repo", `a "quoted" \ one`, "größer <&>", "line\nbreak", "no UTF-8 \xff"} {
+		for i := range 2 {
+			at := day.AddDate(0, 0, i)
+			groups = append(groups, index.Group{Day: at, Value: kind, Count: 7 * i})
+			want.Aggregated = append(want.Aggregated, count{kind, 7 * i, at.Format(quayTime)})
+		}
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(want); err != nil {
+			t.Fatal(err)
+		}
+		if got := appendQuayCounts(nil, groups); string(got) != b.String() {
+			t.Errorf("appendQuayCounts(%q) = %s, want %s", kind, got, b.String())
+		}
 	}
 }

@@ -192,6 +192,21 @@ func BenchmarkColumns(b *testing.B) {
 	b.ReportMetric((cpuTime()-cpu).Seconds()*1e6/float64(n)/float64(b.N), "cpu-s/M")
 }
 
+// BenchmarkBuild is what all indexes of sealed segments cost: columns, gate and Bleve.
+func BenchmarkBuild(b *testing.B) {
+	dir, n := benchLog(b)
+	for b.Loop() {
+		x, err := Open(dir, Options{Dir: filepath.Join(b.TempDir(), "index")})
+		if err != nil {
+			b.Fatal(err)
+		}
+		cpu := cpuTime()
+		build(b, x, n)
+		b.ReportMetric((cpuTime()-cpu).Seconds()*1e6/float64(n), "cpu-s/M")
+		x.Close()
+	}
+}
+
 // build makes all indexes and says what they cost.
 func build(b *testing.B, x *Index, n int) {
 	b.Helper()

@@ -2,101 +2,29 @@ package index
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"sync"
 
-	"github.com/blevesearch/bleve/v2"
-	"github.com/blevesearch/bleve/v2/analysis"
-	"github.com/blevesearch/bleve/v2/analysis/analyzer/custom"
-	"github.com/blevesearch/bleve/v2/mapping"
-	"github.com/blevesearch/bleve/v2/registry"
+	"github.com/blevesearch/bleve/v2/index/scorch"
 	api "github.com/blevesearch/bleve_index_api"
 )
-
-// The fields of a Bleve document, which is one block of records. Its id is the number of the block.
-const (
-	fieldGrams    = "t" // trigrams of the messages, but for stop grams and the inside of long runs
-	fieldRuns     = "r" // long runs, cut to runTerm characters
-	fieldCategory = "c" // folded
-	fieldUser     = "u"
-)
-
-// packed is the tokenizer: a field's value is its terms one after the other, each after its length. The
-// terms are whatever bytes they are; no text is analysed, here or in a query.
-type packed struct{}
-
-const packedName = "shiplog_packed"
-
-// Tokenize takes a value apart.
-func (packed) Tokenize(b []byte) analysis.TokenStream {
-	var n int
-	for rest := b; len(rest) > 0; n++ {
-		size, w := binary.Uvarint(rest)
-		if w <= 0 || size > uint64(len(rest)-w) {
-			break
-		}
-		rest = rest[w+int(size):]
-	}
-	tokens, out := make([]analysis.Token, n), make(analysis.TokenStream, n)
-	for i := range tokens {
-		size, w := binary.Uvarint(b)
-		tokens[i] = analysis.Token{Term: b[w : w+int(size)], Position: i + 1}
-		out[i] = &tokens[i]
-		b = b[w+int(size):]
-	}
-	return out
-}
-
-func appendPacked[T string | []byte](dst []byte, term T) []byte {
-	return append(binary.AppendUvarint(dst, uint64(len(term))), term...)
-}
-
-// registerPacked makes the tokenizer known to Bleve, which finds it by the name in an index's mapping.
-var registerPacked = sync.OnceValue(func() error {
-	return registry.RegisterTokenizer(packedName, func(map[string]any, *registry.Cache) (analysis.Tokenizer, error) {
-		return packed{}, nil
-	})
-})
-
-func blockMapping() (*mapping.IndexMappingImpl, error) {
-	if err := registerPacked(); err != nil {
-		return nil, err
-	}
-	m := bleve.NewIndexMapping()
-	if err := m.AddCustomAnalyzer("packed", map[string]any{"type": custom.Name, "tokenizer": packedName}); err != nil {
-		return nil, err
-	}
-	doc := bleve.NewDocumentStaticMapping()
-	for _, name := range []string{fieldGrams, fieldRuns, fieldCategory, fieldUser} {
-		f := bleve.NewTextFieldMapping()
-		f.Analyzer = "packed"
-		f.Store, f.IncludeTermVectors, f.IncludeInAll, f.DocValues = false, false, false, false
-		f.SkipFreqNorm = true
-		doc.AddFieldMappingsAt(name, f)
-	}
-	m.DefaultMapping = doc
-	return m, nil
-}
 
 // buildBleve makes the Bleve index of t in the new folder dir and returns the block of each document. All
 // blocks go in as one batch, as merging batches costs several times as much, unless their terms are so many
 // that memory is dearer.
-func buildBleve(dir string, t *terms, c *columns, stop map[uint32]bool) (docs []uint16, err error) {
+func buildBleve(dir string, t *terms, c *columns, stop []uint32) (docs []uint16, err error) {
 	defer recovered(&err)
-	m, err := blockMapping()
+	kept := t.dropGrams(stop)
+	b, err := scorch.NewBuilder(map[string]any{"path": dir, "batchSize": t.batch(kept), "buildPathPrefix": filepath.Dir(dir)})
 	if err != nil {
 		return nil, err
 	}
-	b, err := bleve.NewBuilder(dir, m, map[string]any{"batchSize": t.batch(), "buildPathPrefix": filepath.Dir(dir)})
-	if err != nil {
-		return nil, err
-	}
+	fields := newDocFields()
 	for i := range t.blocks {
-		if err := b.Index(strconv.Itoa(i), t.blocks[i].document(c, stop)); err != nil {
+		if err := b.Index(fields.document(i, &t.blocks[i], c)); err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
 		t.blocks[i] = blockTerms{}
@@ -112,28 +40,23 @@ func buildBleve(dir string, t *terms, c *columns, stop map[uint32]bool) (docs []
 	return docs, errors.Join(err, s.close())
 }
 
-// batch is how many blocks Bleve is given at once.
-func (t *terms) batch() int {
-	return max(1, (len(t.blocks)+1)*min(t.limits.batchTerms, t.kept+1)/(t.kept+1))
+// dropGrams takes the stop grams out of all blocks and returns how many others there are.
+func (t *terms) dropGrams(stop []uint32) (kept int) {
+	isStop := make(map[uint32]bool, len(stop))
+	for _, g := range stop {
+		isStop[g] = true
+	}
+	for i := range t.blocks {
+		b := &t.blocks[i]
+		b.grams = slices.DeleteFunc(b.grams, func(g uint32) bool { return isStop[g] })
+		kept += len(b.grams)
+	}
+	return kept
 }
 
-func (b *blockTerms) document(c *columns, stop map[uint32]bool) map[string]any {
-	var grams, runs, cats, users []byte
-	for _, g := range b.grams {
-		if !stop[g] {
-			grams = append(grams, 3, byte(g>>16), byte(g>>8), byte(g))
-		}
-	}
-	for r := range b.runs {
-		runs = appendPacked(runs, r)
-	}
-	for code := range b.cats {
-		cats = appendPacked(cats, AppendFold(nil, c.category.dict.at(code)))
-	}
-	for code := range b.users {
-		users = appendPacked(users, c.user.dict.at(code))
-	}
-	return map[string]any{fieldGrams: string(grams), fieldRuns: string(runs), fieldCategory: string(cats), fieldUser: string(users)}
+// batch is how many blocks Bleve is given at once, when they hold so many trigrams.
+func (t *terms) batch(grams int) int {
+	return max(1, (len(t.blocks)+1)*min(t.limits.batchTerms, grams+1)/(grams+1))
 }
 
 // recovered turns a panic of Bleve into an error: a damaged file can make it read where nothing is.
@@ -145,25 +68,21 @@ func recovered(err *error) {
 
 // bleveIndex is an open Bleve index of blocks.
 type bleveIndex struct {
-	index  bleve.Index
+	index  api.Index
 	reader api.IndexReader
 }
 
 // openBleve opens the index in dir for reading. Nobody else writes it, so the lock is there at once.
 func openBleve(dir string) (s *bleveIndex, err error) {
 	defer recovered(&err)
-	if err := registerPacked(); err != nil {
-		return nil, err
-	}
-	x, err := bleve.OpenUsing(dir, map[string]any{"read_only": true, "bolt_timeout": "2s"})
+	x, err := scorch.NewScorch(scorch.Name, map[string]any{"path": dir, "read_only": true, "bolt_timeout": "2s"}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open bleve: %w", err)
 	}
-	adv, err := x.Advanced()
-	if err != nil {
-		return nil, errors.Join(err, x.Close())
+	if err := x.Open(); err != nil {
+		return nil, fmt.Errorf("open bleve: %w", err)
 	}
-	r, err := adv.Reader()
+	r, err := x.Reader()
 	if err != nil {
 		return nil, errors.Join(err, x.Close())
 	}
@@ -225,20 +144,11 @@ func (s *bleveIndex) mark(ctx context.Context, field string, term []byte, docs [
 // answer returns the blocks that have what n and the names need.
 func (s *bleveIndex) answer(ctx context.Context, g *gate, blocks int, n *need, m *matcher) (set blockSet, err error) {
 	defer recovered(&err)
-	set = makeBlockSet(blocks)
-	for b := range blocks {
-		set.add(b)
+	if set = slices.Clone(n.blocks); set == nil {
+		set = allBlocks(blocks)
 	}
-	one := func(gram uint32) [][]byte { return [][]byte{{byte(gram >> 16), byte(gram >> 8), byte(gram)}} }
-	for _, gram := range n.grams {
-		if err := s.narrow(ctx, fieldGrams, one(gram), g, set); err != nil || set.empty() {
-			return set, err
-		}
-	}
-	for _, runs := range n.runs {
-		if err := s.narrow(ctx, fieldRuns, byteSlices(runs), g, set); err != nil || set.empty() {
-			return set, err
-		}
+	if err := s.narrowGrams(ctx, n.grams, g, set); err != nil || set.empty() {
+		return set, err
 	}
 	if len(m.cats) > 0 {
 		if err := s.narrow(ctx, fieldCategory, m.cats, g, set); err != nil {
@@ -251,26 +161,34 @@ func (s *bleveIndex) answer(ctx context.Context, g *gate, blocks int, n *need, m
 		}
 	}
 	for _, e := range n.either {
-		short := append(blockSet(nil), set...)
-		for _, gram := range e.grams {
-			if err := s.narrow(ctx, fieldGrams, one(gram), g, short); err != nil {
-				return set, err
-			}
-		}
-		if err := s.narrow(ctx, fieldRuns, byteSlices(e.runs), g, set); err != nil {
+		short := slices.Clone(set)
+		if err := s.narrowGrams(ctx, e.grams, g, short); err != nil {
 			return set, err
 		}
 		for i := range set {
-			set[i] |= short[i]
+			set[i] &= short[i] | e.long[i]
 		}
 	}
 	return set, nil
 }
 
+// narrowGrams leaves in set the blocks that hold all of grams.
+func (s *bleveIndex) narrowGrams(ctx context.Context, grams []uint32, g *gate, set blockSet) error {
+	for _, gram := range grams {
+		if set.empty() {
+			return nil
+		}
+		if err := s.narrow(ctx, fieldGrams, [][]byte{{byte(gram >> 16), byte(gram >> 8), byte(gram)}}, g, set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // narrow leaves in set the blocks that hold one of terms, or may as their text is not indexed.
 func (s *bleveIndex) narrow(ctx context.Context, field string, terms [][]byte, g *gate, set blockSet) error {
 	with := make(blockSet, len(set))
-	if field == fieldGrams || field == fieldRuns {
+	if field == fieldGrams {
 		for _, block := range g.open {
 			with.add(int(block))
 		}
@@ -287,12 +205,4 @@ func (s *bleveIndex) narrow(ctx context.Context, field string, terms [][]byte, g
 		set[i] &= with[i]
 	}
 	return nil
-}
-
-func byteSlices(ss []string) [][]byte {
-	out := make([][]byte, len(ss))
-	for i, s := range ss {
-		out[i] = []byte(s)
-	}
-	return out
 }

@@ -16,13 +16,14 @@ type builder struct {
 	obj   codesBuilder
 	fac   codesBuilder
 	buf   []byte // scratch
-	text  []byte // the last line's folded msg
+	text  []byte // the last line's folded msg, if that is wanted
+	fold  bool   // it is
 	seqHi uint64 // highest seq so far
 }
 
 // newBuilder makes a builder; with grams it also collects the bitmaps that let a text search pass over blocks.
 func newBuilder(grams bool) *builder {
-	b := &builder{}
+	b := &builder{fold: true}
 	if grams {
 		b.c.grams = &blockGrams{}
 	}
@@ -136,6 +137,9 @@ func (b *builder) addText(f *format.Fields) {
 		odd[block>>6] |= 1 << (block & 63)
 		c.odd = odd
 	}
+	if !b.fold {
+		return
+	}
 	b.text = AppendFold(b.text[:0], raw)
 	if c.grams != nil {
 		c.grams.add(block, b.text)
@@ -180,7 +184,7 @@ func (c *columns) sort() {
 	for _, k := range c.codeColumns() {
 		k.w1, k.w2, k.w4 = pick(k.w1, once), pick(k.w2, once), pick(k.w4, once)
 	}
-	c.seq0, c.grams = c.seqs[0], nil
+	c.seq0, c.grams, c.live, c.zones = c.seqs[0], nil, nil, nil
 	c.odd = make([]uint64, len(c.odd))
 	for i := range c.odd {
 		c.odd[i] = math.MaxUint64

@@ -97,6 +97,7 @@ func decodeColumns(b []byte) (*columns, error) {
 		return nil, err
 	}
 	c := h.columns
+	c.zones = new(timeZones)
 	d := decoder{rows: c.rows}
 	c.seqs, c.times = column[uint64](&d, s[colSeqs], true), column[int64](&d, s[colTimes], false)
 	c.offLow, c.offTop = column[uint32](&d, s[colOffLow], false), column[uint8](&d, s[colOffTop], true)

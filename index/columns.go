@@ -41,6 +41,8 @@ type columns struct {
 	minEseq, maxEseq uint64      // 0: no row has one
 	cube             cube        // nil: not counted
 	merged           *mergedCube // of a cube that will be asked often; nil: ask the cube
+	live             *liveRollup // of a segment that still grows; nil: none
+	zones            *timeZones
 }
 
 // codes is one column of values out of a dictionary.

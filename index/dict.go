@@ -3,6 +3,7 @@ package index
 import (
 	"bytes"
 	"encoding/binary"
+	"hash/maphash"
 	"sort"
 
 	"shiplog/format"
@@ -57,30 +58,68 @@ const maxDictBytes = 4 << 20
 // codesBuilder makes a column of codes row by row.
 type codesBuilder struct {
 	codes
-	index map[string]uint32
+	seed  maphash.Seed
+	slots []slot // the codes by the hash of their values; a power of two of them, at most half of them taken
 	last  uint32 // code of the row added last
 }
+
+// slot is the upper half of a value's hash and, below, its code plus one; 0: free. The values themselves are in the
+// dictionary only: a map would hold them once more, and takes longer.
+type slot uint64
+
+const slotCode slot = 1<<32 - 1
+
+func slotOf(h uint64, code int) slot { return slot(h)&^slotCode | slot(code+1) }
 
 func (b *codesBuilder) add(value []byte) {
 	if b.lost {
 		return
 	}
-	code, ok := b.index[string(value)]
-	if !ok {
+	if 2*b.dict.len() >= len(b.slots) {
+		b.grow()
+	}
+	h := maphash.Bytes(b.seed, value)
+	place, code := b.find(h, value)
+	if code < 0 {
 		if len(b.dict.blob)+len(value) > maxDictBytes {
-			b.codes, b.index = codes{lost: true}, nil
+			b.codes, b.slots = codes{lost: true}, nil
 			return
 		}
-		if b.index == nil {
-			b.index = make(map[string]uint32)
-		}
-		code = uint32(len(b.dict.ends))
-		b.index[string(value)] = code
+		code = b.dict.len()
+		b.slots[place] = slotOf(h, code)
 		b.dict.blob = append(b.dict.blob, value...)
 		b.dict.ends = append(b.dict.ends, uint32(len(b.dict.blob)))
 	}
-	b.last = code
-	b.put(code)
+	b.last = uint32(code)
+	b.put(b.last)
+}
+
+// find returns the code of value, whose hash is h, or -1 and the place where it belongs.
+func (b *codesBuilder) find(h uint64, value []byte) (place, code int) {
+	for i := int(h); ; i++ {
+		i &= len(b.slots) - 1
+		s := b.slots[i]
+		if s == 0 {
+			return i, -1
+		}
+		if code := int(s&slotCode) - 1; s == slotOf(h, code) && string(b.dict.at(uint32(code))) == string(value) {
+			return i, code
+		}
+	}
+}
+
+// grow makes room for twice as many values.
+func (b *codesBuilder) grow() {
+	if b.slots == nil {
+		b.seed = maphash.MakeSeed()
+	}
+	b.slots = make([]slot, max(16, 2*len(b.slots)))
+	for code := range b.dict.len() {
+		value := b.dict.at(uint32(code))
+		h := maphash.Bytes(b.seed, value)
+		place, _ := b.find(h, value)
+		b.slots[place] = slotOf(h, code)
+	}
 }
 
 // put appends code, widening the column when it does not fit. The narrow slice is left as it was: a reader

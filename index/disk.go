@@ -27,9 +27,11 @@ type disk struct {
 	fault     error                // what was wrong with the gate
 	summed    map[string]fileState // files of Bleve that had the right sum, by name
 
-	roll   *rollup  // nil: not made yet, or noRoll
-	rolls  *rollups // what roll is accounted in
-	noRoll bool     // it is not worth it, or there was no room
+	names   facetNames // of cols.facets; without a table: not made yet, or noNames
+	roll    *rollup    // nil: not made yet, or noRoll
+	rolls   *rollups   // what names and roll are accounted in
+	noNames bool       // there are too many, or there was no room
+	noRoll  bool       // it is not worth it, or there was no room
 }
 
 // openDisk opens the index in dir of a segment file, which is id and has the sum that sum returns. Of the columns only
@@ -122,10 +124,13 @@ func (d *disk) release() {
 
 // dropRollup lets go of the rollup; it is made again when it is asked for. d.mu is held.
 func (d *disk) dropRollup() {
-	if d.roll != nil {
-		d.rolls.drop(d.roll)
+	if bytes := 4 * len(d.names.places); bytes > 0 {
+		if d.roll != nil {
+			bytes += d.roll.size()
+		}
+		d.rolls.give(bytes)
 	}
-	d.roll, d.noRoll = nil, false
+	d.names, d.roll, d.noNames, d.noRoll = facetNames{}, nil, false, false
 }
 
 // rest gives back the memory of pages that were looked at, and of the rollup. They come back from the file when they

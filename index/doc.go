@@ -24,12 +24,15 @@
 // What records make large is bounded for each segment; what goes beyond is dropped, and the rest answers:
 //
 //	dictionary of a column        4 MiB       the column is dropped, the lines are asked; without category or user no Bleve
-//	list of long runs             4 MiB       a text that begins or ends inside a long run is looked for by its other grams
-//	terms of a block in Bleve     65,536      the block is open: it may hold any text
-//	terms of a segment in Bleve   1,048,576   the blocks after it are open
-//	terms given to Bleve at once  131,072     Bleve gets its documents in parts and merges them: more CPU, less memory
+//	trigrams of a block in Bleve  65,536      the block is open: it may hold any text
+//	trigrams of a segment         1,048,576   the blocks after it are open
+//	trigrams in Bleve at once     131,072     Bleve gets its documents in parts and merges them: more CPU, less memory
+//	filters of long runs          16 KiB      of a block; fuller ones let more blocks through that do not hold the text
+//	those of a segment            4 MiB       of more than 256 blocks each has a smaller one
 //
-// The bitmaps of the gate have the same size whatever the text is, 136 KiB.
+// The bitmaps of the gate have the same size whatever the text is, 136 KiB. A long run is an id, a number, a version, see
+// textRun: Bleve knows what is outside of them, and nothing that is inside is kept but in filters, so that ids that
+// no two records share cost as much as others.
 //
 // The rule nobody may break: a search reads what was appended before it began, and an index file that does
 // not match its checksum or its segment is set aside and rebuilt, never believed.

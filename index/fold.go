@@ -2,6 +2,7 @@ package index
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
 )
@@ -13,6 +14,13 @@ import (
 // UTF-8 stay as they are. The text "ß" does not match "ss": folding is simple, one character by one.
 func AppendFold(dst, text []byte) []byte {
 	for i := 0; i < len(text); {
+		if i+8 <= len(text) {
+			if w := binary.LittleEndian.Uint64(text[i:]); w&nonASCII == 0 {
+				dst = binary.LittleEndian.AppendUint64(dst, foldASCII(w))
+				i += 8
+				continue
+			}
+		}
 		c := text[i]
 		if c < utf8.RuneSelf {
 			if 'A' <= c && c <= 'Z' {
@@ -33,8 +41,21 @@ func AppendFold(dst, text []byte) []byte {
 	return dst
 }
 
+// nonASCII are the bits that no ASCII character has, in eight bytes.
+const nonASCII = 0x8080808080808080
+
+// foldASCII makes the capital letters among eight ASCII characters small.
+func foldASCII(w uint64) uint64 {
+	const each = 0x0101010101010101
+	fromA, aboveZ := w+(0x80-'A')*each, w+(0x80-'Z'-1)*each // the top bit of each byte: it is at least A, it is above Z
+	return w | (fromA&^aboveZ&nonASCII)>>2
+}
+
 // foldRune is the representative of r's folding orbit.
 func foldRune(r rune) rune {
+	if '\u3000' <= r && r <= '\u9fff' || '\uac00' <= r && r <= '\ud7ff' {
+		return r // East Asian characters have no case: many are spared the search in a table
+	}
 	least := r
 	for o := unicode.SimpleFold(r); o != r; o = unicode.SimpleFold(o) {
 		least = min(least, o)
@@ -47,6 +68,17 @@ func foldRune(r rune) rune {
 
 // equalFold tells whether text equals the already folded want.
 func equalFold(text, want []byte) bool {
-	var buf [64]byte
-	return bytes.Equal(AppendFold(buf[:0], text), want)
+	for i, c := range text {
+		if c >= utf8.RuneSelf {
+			var buf [64]byte
+			return bytes.Equal(AppendFold(buf[:0], text[i:]), want[i:])
+		}
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if i == len(want) || want[i] != c {
+			return false
+		}
+	}
+	return len(text) == len(want)
 }

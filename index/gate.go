@@ -1,9 +1,7 @@
 package index
 
 import (
-	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -12,7 +10,7 @@ import (
 type gate struct {
 	fives, threes []uint64 // bitmaps of hashes
 	stop          []uint32 // trigrams that are not in Bleve, sorted
-	blob          []byte   // long runs, see terms.blob; nil: unknown
+	runs          *runFilter
 	docs          []uint16 // block of each Bleve document
 	open          []uint16 // blocks whose text is not in Bleve: any text may be in them
 }
@@ -22,14 +20,14 @@ const (
 	gateFives = iota
 	gateThrees
 	gateStop
-	gateBlob
+	gateRuns
 	gateDocs
 	gateOpen
 	gateSections
 )
 
 func (g *gate) encode() []byte {
-	return encodeSections([][]byte{asBytes(g.fives), asBytes(g.threes), asBytes(g.stop), g.blob, asBytes(g.docs), asBytes(g.open)})
+	return encodeSections([][]byte{asBytes(g.fives), asBytes(g.threes), asBytes(g.stop), g.runs.rows, asBytes(g.docs), asBytes(g.open)})
 }
 
 // decodeGate reads a gate file of a segment of so many blocks. The gate points into b.
@@ -38,7 +36,7 @@ func decodeGate(b []byte, blocks int) (*gate, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &gate{blob: s[gateBlob]}
+	g := &gate{}
 	d := decoder{rows: 1 << fiveBits / 64}
 	g.fives = column[uint64](&d, s[gateFives], false)
 	d.rows = 1 << threeBits / 64
@@ -58,29 +56,26 @@ func decodeGate(b []byte, blocks int) (*gate, error) {
 			}
 		}
 	}
-	if len(g.blob) == 0 {
-		g.blob = nil
+	if g.runs, err = newRunFilter(s[gateRuns], blocks); err != nil && d.err == nil {
+		d.err = err
 	}
 	return g, d.err
 }
 
-// need is what a block must hold to hold a needle: all of grams, one run of each of runs, one of either.
+// need is what a block must hold to hold a needle.
 type need struct {
-	grams  []uint32
-	runs   [][]string // of each list, one (cut) run
-	either []either
-	none   bool // no block can
+	blocks blockSet // it is one of these; nil: any
+	grams  []uint32 // it has all of them
+	either []either // and of each of these, one or the other
+	none   bool     // no block can
 }
 
-// either is a run at the end of a needle that may be part of a longer run of the text: then one of runs is
-// there; or not: then all grams are.
+// either is a run at the end of a needle that may be part of a longer run of the text: then the block is one of
+// long; or not: then it has all grams.
 type either struct {
 	grams []uint32
-	runs  []string
+	long  blockSet
 }
-
-// maxRuns is how many long runs one end of a needle may stand for before it is no condition.
-const maxRuns = 256
 
 // needs works out what a block must hold for the folded needle to be in it.
 func (g *gate) needs(needle []byte, hashes []uint64) need {
@@ -94,92 +89,36 @@ func (g *gate) needs(needle []byte, hashes []uint64) need {
 		if !hasBit(g.threes, threeHash(trigram(needle[i:]))) {
 			return need{none: true}
 		}
-	}
-	runs := appendRuns(nil, needle)
-	for i := 0; i+3 <= len(needle); i++ {
 		if !(isRunByte(needle[i]) && isRunByte(needle[i+1]) && isRunByte(needle[i+2])) {
-			n.add(trigram(needle[i:]))
+			n.grams = append(n.grams, trigram(needle[i:]))
 		}
 	}
-	for _, r := range runs {
-		text := needle[r.from:r.to]
-		atStart, atEnd := r.from == 0, r.to == len(needle)
+	var long []uint64 // hashes of runs that are long for certain
+	for _, r := range appendRuns(nil, needle) {
+		run := needle[r.from:r.to]
+		left, right := r.from > 0, r.to < len(needle)
 		switch {
-		case !atStart && !atEnd && r.long:
-			n.runs = append(n.runs, []string{string(cutRun(text))})
-		case !atStart && !atEnd:
-			for i := 0; i+3 <= len(text); i++ {
-				n.add(trigram(text[i:]))
-			}
-		default:
-			g.edge(&n, text, r.long, atStart, atEnd)
+		case r.long:
+			long = appendRunHashes(long, run, left, right)
+		case left && right:
+			n.grams = appendTrigrams(n.grams, run)
+		case len(run) >= 3:
+			n.either = append(n.either, either{appendTrigrams(nil, run), g.runs.having(appendRunHashes(nil, run, left, right))})
 		}
-		if n.none {
-			return n
-		}
+	}
+	if len(long) > 0 {
+		n.blocks = g.runs.having(long)
+		n.none = n.blocks.empty()
 	}
 	g.forget(&n)
 	return n
 }
 
-func (n *need) add(gram uint32) { n.grams = append(n.grams, gram) }
-
-// edge adds the condition of a run at an end of the needle.
-func (g *gate) edge(n *need, run []byte, long, atStart, atEnd bool) {
-	found, ok := g.find(run, atStart, atEnd)
-	if !ok {
-		return
+func appendTrigrams(dst []uint32, text []byte) []uint32 {
+	for i := 0; i+3 <= len(text); i++ {
+		dst = append(dst, trigram(text[i:]))
 	}
-	if long {
-		if n.none = len(found) == 0; !n.none {
-			n.runs = append(n.runs, found)
-		}
-		return
-	}
-	if len(run) < 3 {
-		return
-	}
-	e := either{runs: found}
-	for i := 0; i+3 <= len(run); i++ {
-		e.grams = append(e.grams, trigram(run[i:]))
-	}
-	n.either = append(n.either, e)
-}
-
-// find returns the (cut) long runs of the segment that hold run, ending with it when it does not reach the
-// needle's end, beginning with it when it does not begin with the needle. It is not ok when there are too many.
-func (g *gate) find(run []byte, atStart, atEnd bool) (cut []string, ok bool) {
-	if g.blob == nil {
-		return nil, false
-	}
-	part := run
-	if !atStart {
-		part = append([]byte{'\n'}, part...)
-	}
-	if !atEnd {
-		part = append(slices.Clone(part), '\n')
-	}
-	for from := 0; from < len(g.blob); {
-		i := bytes.Index(g.blob[from:], part)
-		if i < 0 {
-			break
-		}
-		i += from
-		if g.blob[i] == '\n' {
-			i++
-		}
-		begin := bytes.LastIndexByte(g.blob[:i], '\n') + 1
-		end := i + bytes.IndexByte(g.blob[i:], '\n')
-		if end < i {
-			return nil, false // not as it was written
-		}
-		cut = append(cut, string(cutRun(g.blob[begin:end])))
-		if len(cut) > maxRuns {
-			return nil, false
-		}
-		from = end
-	}
-	return slices.Compact(cut), true // sorted: the list is
+	return dst
 }
 
 // forget drops the conditions that Bleve cannot answer, as the trigrams are in too many blocks.
@@ -200,6 +139,11 @@ func (g *gate) forget(n *need) {
 }
 
 // gate is the gate of the segment whose terms t are; docs are still missing.
-func (t *terms) gate(stop map[uint32]bool) *gate {
-	return &gate{fives: t.fives, threes: t.threes, stop: slices.Sorted(maps.Keys(stop)), blob: t.blob(), open: t.open()}
+func (t *terms) gate(stop []uint32) *gate {
+	for _, p := range t.seen.slots {
+		if p.key != 0 {
+			setBit(t.threes, threeHash(p.key-1))
+		}
+	}
+	return &gate{fives: t.fives, threes: t.threes, stop: stop, runs: t.runs.filter(len(t.blocks)), open: t.open()}
 }

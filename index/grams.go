@@ -36,10 +36,18 @@ func (g *blockGrams) may(block int, hashes []uint64) bool {
 	return true
 }
 
-// gramHash spreads the first five bytes of b over 64 bits; the top ones are the best.
-func gramHash(b []byte) uint64 {
-	v := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32
-	return v * 0x9e3779b97f4a7c15
+// gramMix spreads what it is multiplied with over 64 bits; the top ones are the best.
+const gramMix = 0x9e3779b97f4a7c15
+
+// mask5 and mask3 leave the first five or three bytes of eight.
+const mask5, mask3 = 1<<40 - 1, 1<<24 - 1
+
+// gramHash is the hash of the first five bytes of b.
+func gramHash(b []byte) uint64 { return hash5(b[0], b[1], b[2], b[3], b[4]) }
+
+// hash5 is the hash of five bytes; of fewer when the last ones are 0.
+func hash5(a, b, c, d, e byte) uint64 {
+	return (uint64(a) | uint64(b)<<8 | uint64(c)<<16 | uint64(d)<<24 | uint64(e)<<32) * gramMix
 }
 
 // gramHashes are the hashes of all 5-grams of a folded text; none when it is shorter.
@@ -50,3 +58,5 @@ func gramHashes(text []byte) []uint64 {
 	}
 	return hs
 }
+
+func trigram(b []byte) uint32 { return uint32(b[0])<<16 | uint32(b[1])<<8 | uint32(b[2]) }

@@ -2,8 +2,6 @@ package index
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -46,7 +44,6 @@ func (x *Index) groups(ctx context.Context, q Query, g *grouping) ([]Group, erro
 	}
 	q.Offset, q.Limit, q.Ascending = 0, 0, q.Ascending || !q.ByTime // which Past depends on
 	r := x.newRun(ctx, q)
-	g.counts = make(map[groupKey]int)
 	r.group = g
 	r.buf = x.takeBuffer()
 	err = r.answer(snap, nil, func() {})
@@ -54,22 +51,7 @@ func (x *Index) groups(ctx context.Context, q Query, g *grouping) ([]Group, erro
 	if err != nil {
 		return nil, err
 	}
-	return sortGroups(g.counts), nil
-}
-
-// sortGroups lists the groups by day and value.
-func sortGroups(counts map[groupKey]int) []Group {
-	out := make([]Group, 0, len(counts))
-	for k, n := range counts {
-		out = append(out, Group{time.Unix(int64(k.day)*86400, 0).UTC(), k.value, n})
-	}
-	slices.SortFunc(out, func(a, b Group) int {
-		if c := a.Day.Compare(b.Day); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Value, b.Value)
-	})
-	return out
+	return g.sorted(), nil
 }
 
 type groupKey struct {

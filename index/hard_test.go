@@ -84,9 +84,9 @@ func hardLog(t *testing.T, r *rand.Rand, records int, change func(*rand.Rand, in
 }
 
 // Whatever the records are, the answers are those of a scan: with the whole index, with some blocks open,
-// with all of them open, and without the list of long runs.
+// with all of them open, and with filters of long runs that are too small.
 func TestHardRecordsAgreeWithScan(t *testing.T) {
-	some := limits{runBytes: 1 << 10, blockTerms: 1 << 16, terms: 3000, batchTerms: 2000}
+	some := limits{blockTerms: 1 << 16, terms: 3000, batchTerms: 2000, runBytes: 1 << 17}
 	for i, kind := range hardKinds {
 		for _, l := range []limits{normalLimits, some, {batchTerms: 1}} {
 			t.Run(fmt.Sprintf("%s, at most %d terms", kind.name, l.terms), func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestHardRecordsAgreeWithScan(t *testing.T) {
 
 // Each part of the index of a segment stops at its limit.
 func TestIndexOfHardRecordsIsBounded(t *testing.T) {
-	l := limits{runBytes: 20 << 10, blockTerms: 5000, terms: 12_000, batchTerms: 4000}
+	l := limits{blockTerms: 5000, terms: 12_000, batchTerms: 4000, runBytes: 2 << maxRunScale}
 	r := rand.New(rand.NewPCG(73, 74))
 	ids, all := newTerms(l), newTerms(l)
 	for i := range 20 * blockRecords {
@@ -119,7 +119,7 @@ func TestIndexOfHardRecordsIsBounded(t *testing.T) {
 		for k := range id {
 			id[k] = byte(r.Uint32())
 		}
-		ids.add([]byte(hex.EncodeToString(id[:])), 0, 0)
+		ids.add([]byte("pulled "+hex.EncodeToString(id[:])), 0, 0)
 		letters := 26
 		if i < 2*blockRecords {
 			letters = 6 // these blocks are within the limit of a block
@@ -128,22 +128,22 @@ func TestIndexOfHardRecordsIsBounded(t *testing.T) {
 	}
 	ids.endBlock()
 	all.endBlock()
-	if ids.runs != nil || ids.blob() != nil {
-		t.Errorf("the list of long runs has %d bytes, want it dropped above %d", len(ids.blob()), l.runBytes)
+	if n, want := len(ids.runs.filter(len(ids.blocks)).rows), l.runBytes; n > want || n < want/4 {
+		t.Errorf("the filters of long runs have %d bytes, want at most %d and no fewer than they need", n, want)
 	}
 	for name, terms := range map[string]*terms{"ids": ids, "prose": all} {
 		kept, most := 0, 0
 		for i := range terms.blocks {
 			b := &terms.blocks[i]
-			if b.open != (len(b.grams)+len(b.runs) == 0) {
-				t.Errorf("%s: block %d is open=%v and has %d terms", name, i, b.open, len(b.grams)+len(b.runs))
+			if b.open != (len(b.grams) == 0) {
+				t.Errorf("%s: block %d is open=%v and has %d terms", name, i, b.open, len(b.grams))
 			}
-			kept, most = kept+len(b.grams)+len(b.runs), max(most, len(b.grams)+len(b.runs))
+			kept, most = kept+len(b.grams), max(most, len(b.grams))
 		}
 		if kept == 0 || kept > l.terms || most > l.blockTerms || kept != terms.kept {
 			t.Errorf("%s: %d terms (counted as %d), %d in one block; want 1 to %d and at most %d", name, kept, terms.kept, most, l.terms, l.blockTerms)
 		}
-		if n := terms.batch(); n < 1 || n*terms.kept/len(terms.blocks) > l.batchTerms+l.blockTerms {
+		if n := terms.batch(terms.kept); n < 1 || n*terms.kept/len(terms.blocks) > l.batchTerms+l.blockTerms {
 			t.Errorf("%s: a batch has %d of %d blocks with %d terms, want at most %d terms", name, n, len(terms.blocks), kept, l.batchTerms)
 		}
 	}

@@ -62,12 +62,12 @@ func TestGroupKeepsNamesBeforeItLetsGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := x.newRun(t.Context(), Query{Ascending: true})
-	run.group = &grouping{by: ByUser, counts: make(map[groupKey]int)}
+	run.group = &grouping{by: ByUser}
 	if _, err := run.segment(&snap.views[0], nil); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(run.group.codes) + len(run.group.dense); n != 0 || len(run.group.counts) == 0 {
-		t.Errorf("after the segment was let go: %d codes without a name, %d groups, want none and some", n, len(run.group.counts))
+	if n := len(run.group.codes) + len(run.group.dense); n != 0 || len(run.group.days) == 0 {
+		t.Errorf("after the segment was let go: %d codes without a name, groups of %d days, want none and some", n, len(run.group.days))
 	}
 }
 

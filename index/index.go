@@ -36,6 +36,7 @@ type Index struct {
 	rolls   rollups
 	make    func(*segment) error // buildNicely; tests have their own
 	held    int                  // maxHeld, likewise
+	lively  int                  // maxLiveRows, likewise
 	limits  limits               // normalLimits, likewise
 	kick    chan struct{}        // Run: an index was set aside
 	asked   chan struct{}        // no slot: Run answers Alive by receiving
@@ -91,7 +92,7 @@ func Open(dataDir string, o Options) (*Index, error) {
 		}
 	}
 	x := &Index{dir: log.Dir(), opts: o, log: log, text: make(chan struct{}, maxTextSearches), kick: make(chan struct{}, 1), asked: make(chan struct{})}
-	x.make, x.held, x.limits = x.buildNicely, maxHeld, normalLimits
+	x.make, x.held, x.lively, x.limits = x.buildNicely, maxHeld, maxLiveRows, normalLimits
 	x.cache.limit = o.Memory
 	x.bell.init(log.Dir())
 	return x, nil
@@ -256,6 +257,7 @@ func (x *Index) sealed(s *segment) (*segment, error) {
 			return nil, err
 		}
 		cols := s.tail.view()
+		cols.live = nil // what is counted of sealed segments has bounds of its own
 		cols.damaged += s.torn
 		cols.cube = makeCube(cols)
 		n := newSegment(s.Segment)

@@ -153,7 +153,10 @@ func (r *run) note(p *plan, i, at int) {
 	if n < 0 {
 		n = len(r.buf) - at
 	}
-	line := bytes.TrimRight(r.buf[at:at+n], "\r \t")
+	line := r.buf[at : at+n]
+	if n > 0 && line[n-1] <= ' ' {
+		line = bytes.TrimRight(line, "\r \t")
+	}
 	r.lines = append(r.lines, lineRef{p.c.seq(i), at, at + len(line), at + n})
 }
 

@@ -30,8 +30,9 @@ const (
 //	1  first
 //	2  columns: facets; the tag of an object
 //	3  gate: blocks whose text is not in Bleve
-//	4  columns: a head with a checksum of its own
-const indexVersion = 4
+//	4  gate: long runs as filters of blocks; Bleve: nothing of long runs, no folder of its own inside
+//	5  columns: a head with a checksum of its own
+const indexVersion = 5
 
 // maxManifest bounds a manifest, in bytes; one of a dozen files is 2 KiB.
 const maxManifest = 1 << 20

@@ -31,6 +31,7 @@ type matcher struct {
 	facets      verdicts
 	bits        *wantedBits // nil: nobody asked
 	only        []Place     // nothing but these, whose seqs rise; nil: all
+	wanted      []bool      // what facets says of the dictionary of the segment that is planned; nil: it is to be asked
 }
 
 func newMatcher(q *Query) *matcher {

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// planFacets plans the condition on facets: it is asked once for each value of the dictionary.
-func (p *plan) planFacets(q *Query) bool {
+// planFacets plans the condition on facets: it is asked once for each value of the dictionary, or was asked before.
+func (p *plan) planFacets(q *Query, wanted []bool) bool {
 	if q.Facets == nil {
 		return true
 	}
@@ -16,11 +16,18 @@ func (p *plan) planFacets(q *Query) bool {
 		p.exact, p.cubeOff = false, true
 		return true
 	}
+	if wanted != nil {
+		hits := 0
+		for _, ok := range wanted {
+			if ok {
+				hits++
+			}
+		}
+		p.cubeOff = p.cubeOff || hits < len(wanted)
+		return p.testCodes(k, wanted, hits, nil)
+	}
 	var facets Facets // one for all: what it points to may be kept, it itself not
 	return p.planValues(k, func(value string) bool {
-		if p.c.cube == nil && !q.mayBeUsers(value) { // with a cube it matters that all of them pass
-			return false
-		}
 		facets = splitFacets(value)
 		return q.Facets(&facets)
 	})
@@ -111,7 +118,7 @@ func (p *plan) planOrder(q *Query) bool {
 		lo, hi = math.MinInt64, past.Time
 	}
 	p.tests = append(p.tests, func(base, n int, sel *selection) {
-		sel.keepTimes(c.times[base:base+n], lo, hi)
+		c.keepTimes(base, n, lo, hi, sel)
 		for i, t := range c.times[base : base+n] {
 			if t == past.Time && !q.isPast(Place{t, c.seq(base + i)}) {
 				sel[i>>6] &^= 1 << (i & 63)
@@ -121,19 +128,15 @@ func (p *plan) planOrder(q *Query) bool {
 	return true
 }
 
-// planOnly plans that nothing but the records at these places, whose seqs rise, is wanted.
+// planOnly plans that nothing but the records at these places, whose seqs rise, is wanted. It is all that is planned.
 func (p *plan) planOnly(places []Place) bool {
-	if places == nil {
-		return true
-	}
 	if p.c.rows > 0 && len(p.c.times) == 0 { // what is left of columns: they know
-		p.cubeOff = true
 		return slices.ContainsFunc(places, func(at Place) bool {
 			row := p.c.rowAfter(at.Seq - 1)
 			return row >= p.from && row < p.to && p.c.seq(row) == at.Seq
 		})
 	}
-	p.cubeOff, p.only = true, makeBlockSet(p.c.blocks())
+	p.only = makeBlockSet(p.c.blocks())
 	rows := make([]int, 0, len(places))
 	for _, at := range places {
 		if row := p.c.rowAfter(at.Seq - 1); row >= p.from && row < p.to && p.c.seq(row) == at.Seq && len(p.c.times) > row && p.c.times[row] == at.Time {

@@ -53,8 +53,15 @@ func newPlan(q *Query, m *matcher, c *columns, after, below uint64) *plan {
 			p.to = min(p.to, c.rowAfter(b-1))
 		}
 	}
-	if q.None || p.from >= p.to || !p.planOnly(m.only) || !p.planNumbers(q, m) || !p.planBits(q, m) || !p.planNames(q, m) ||
-		!p.planObject(q) || !p.planFacets(q) {
+	if m.only != nil { // what was found to match when its place was looked for
+		if q.None || p.from >= p.to || !p.planOnly(m.only) {
+			return nil
+		}
+		p.exact = q.Text == "" && q.Where == nil
+		return p
+	}
+	if q.None || p.from >= p.to || !p.planNumbers(q, m) || !p.planBits(q, m) || !p.planNames(q, m) ||
+		!p.planObject(q) || !p.planFacets(q, m.wanted) {
 		return nil
 	}
 	if q.Text != "" || q.Where != nil {
@@ -88,7 +95,7 @@ func (p *plan) planNumbers(q *Query, m *matcher) bool {
 		if last < m.from {
 			return false
 		}
-		p.tests = append(p.tests, func(base, n int, sel *selection) { sel.keepTimes(c.times[base:base+n], m.from, last) })
+		p.tests = append(p.tests, func(base, n int, sel *selection) { c.keepTimes(base, n, m.from, last, sel) })
 	}
 	if !p.planOrder(q) {
 		return false
@@ -263,7 +270,7 @@ func (p *plan) block(b int, sel *selection) bool {
 	sel.setRange(max(p.from-base, 0), min(p.to-base, n))
 	if p.sight != nil {
 		lo, hi := p.sight.times()
-		sel.keepTimes(p.c.times[base:base+n], lo, hi)
+		p.c.keepTimes(base, n, lo, hi, sel)
 	}
 	for _, test := range p.tests {
 		if sel.empty() {

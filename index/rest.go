@@ -38,5 +38,9 @@ func (x *Index) rest(snap *snapshot) {
 			s.disk.rest()
 		}
 		s.mu.Unlock()
+		if v.cols != nil && v.cols.live != nil {
+			v.cols.live.rest()
+		}
 	}
+	x.rolls.give(0)
 }

@@ -2,173 +2,163 @@ package index
 
 import (
 	"slices"
-	"sync"
 	"unsafe"
 
 	"shiplog/format"
 )
 
-// rollup counts the records of a sealed segment that agree in day, level, stream, engine, category and facets. It answers
-// counts and groups of queries that ask of facets without a look at a row. It is made from the columns when such a query
-// first comes, and lies in memory, not on disk.
+// rollup counts the records of a sealed segment that agree in facets, day, level, stream, engine, category and in whether
+// they have an eseq. It answers counts and groups of queries that ask of facets without a look at a row: whose facets are
+// not wanted is passed over. It is made from the columns when such a query first comes, and lies in memory, not on disk.
 type rollup struct {
-	table  *facetTable
-	values []string    // of the table, as many as the rows name
-	rows   []rollupRow // by day, then facets
-	merged []rollupRow // the same with level, stream, engine, category and eseq left out: a third as many
+	totals []uint32    // records, by code of the facets
+	ends   []uint32    // where the rows of a code end
+	rows   []rollupRow // by code, then day
+	kinds  []rollupKind
+	first  int32 // day, UTC, from 1970
+	last   int32
 }
 
 // rollupRow is one combination and how often it stands there.
 type rollupRow struct {
-	day      int32 // UTC, from 1970
-	count    uint32
-	facets   uint32 // place in the table
+	count uint32
+	day   uint16 // after the first one
+	kind  uint16 // in kinds
+}
+
+// rollupKind is what is the same for many rows.
+type rollupKind struct {
 	category uint16 // code
 	bits     uint8
-	numbered uint8 // 1: has an eseq
+	numbered bool // has an eseq
 }
 
-// facetTable is the combinations of facets in rollups, each once for all segments: so a query asks of each once. It only
-// grows.
-type facetTable struct {
-	places map[string]uint32
-	values []string // as in the dictionaries
-	bytes  int      // of values
-}
-
-// Bounds of what rollups take of the memory. Beyond them the columns answer.
-const (
-	maxRollupBytes = 8 << 20 // of rows
-	maxFacetBytes  = 2 << 20 // of values
-)
-
-// rollups is what all of them share.
-type rollups struct {
-	mu    sync.Mutex
-	table *facetTable // guarded by mu, as bytes; begun anew when it is full
-	bytes int         // of the rows of all rollups
-}
-
-// of returns the rollup of d, which it makes when there is none; nil when d has too many combinations or there is no
-// room. The caller holds d, and is guarded.
-func (rs *rollups) of(d *disk) *rollup {
+// of returns the rollup of d, which it makes when there is none and it is needed; nil when d has too many combinations or
+// there is no room. The caller holds d, and is guarded.
+func (rs *rollups) of(d *disk, needed bool) (*rollup, facetNames) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.roll != nil || d.noRoll {
-		return d.roll
+	if d.roll == nil && !needed || d.noRoll {
+		return nil, facetNames{}
 	}
-	counted := countRows(d.cols)
-	if counted == nil || len(d.cols.facets.dict.blob) > maxFacetBytes {
-		d.noRoll = true
-		return nil
+	names, ok := rs.names(d)
+	if d.roll != nil || !ok {
+		return d.roll, names
 	}
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	if rs.bytes+2*rollupBytes(len(counted)) > maxRollupBytes {
-		d.noRoll = true
-		return nil
+	if roll := makeRollup(d.cols); roll != nil && rs.take(roll.size()) {
+		d.roll = roll
 	}
-	d.roll, d.rolls = rs.name(d.cols, counted), rs
-	rs.bytes += d.roll.size()
-	return d.roll
+	d.noRoll = d.roll == nil
+	return d.roll, names
 }
 
-// drop gives back the room of r, which nobody will use any more.
-func (rs *rollups) drop(r *rollup) {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	if rs.bytes -= r.size(); rs.bytes == 0 {
-		rs.table = nil
-	}
+func (r *rollup) size() int {
+	return 4*(len(r.totals)+len(r.ends)) + len(r.rows)*int(unsafe.Sizeof(rollupRow{})) + len(r.kinds)*int(unsafe.Sizeof(rollupKind{}))
 }
 
-func (r *rollup) size() int { return rollupBytes(len(r.rows) + len(r.merged)) }
-
-func rollupBytes(rows int) int { return rows * int(unsafe.Sizeof(rollupRow{})) }
-
-// name makes a rollup of counted rows: the codes of one segment's dictionary become places in the table. mu is held.
-func (rs *rollups) name(c *columns, rows []rollupRow) *rollup {
-	t := rs.table
-	if t == nil || t.bytes+len(c.facets.dict.blob) > maxFacetBytes {
-		t = &facetTable{places: make(map[string]uint32)} // the old one goes with the rollups that use it
-		rs.table = t
-	}
-	places := make([]uint32, c.facets.dict.len())
-	for i := range places {
-		value := c.facets.dict.at(uint32(i))
-		place, known := t.places[string(value)]
-		if !known {
-			place = uint32(len(t.values))
-			own := string(value)
-			t.places[own], t.values, t.bytes = place, append(t.values, own), t.bytes+len(own)
-		}
-		places[i] = place
-	}
-	for i := range rows {
-		rows[i].facets = places[rows[i].facets]
-	}
-	slices.SortFunc(rows, func(a, b rollupRow) int {
-		if a.day != b.day {
-			return int(a.day) - int(b.day)
-		}
-		return int(a.facets) - int(b.facets)
-	})
-	return &rollup{table: t, values: t.values, rows: rows, merged: mergeRows(rows)}
-}
-
-func mergeRows(rows []rollupRow) []rollupRow {
-	var merged []rollupRow
-	for _, row := range rows {
-		if n := len(merged); n > 0 && merged[n-1].day == row.day && merged[n-1].facets == row.facets {
-			merged[n-1].count += row.count
-			continue
-		}
-		merged = append(merged, rollupRow{day: row.day, facets: row.facets, count: row.count})
-	}
-	return slices.Clip(merged)
-}
-
-// countRows counts the combinations, with codes for facets; nil when there are too many to save anything, or when a
-// column is missing.
-func countRows(c *columns) []rollupRow {
-	if c.facets.lost || c.category.lost || c.eseqLost || c.facets.dict.len() > 1<<22 || c.category.dict.len() > 1<<12 {
-		return nil
-	}
+// makeRollup counts c; nil when there are too many combinations to save anything, or when a column is missing.
+func makeRollup(c *columns) *rollup {
 	first, last := dayOf(c.minTime), dayOf(c.maxTime)
 	if last-first >= 1<<16 || last < first {
 		return nil
 	}
-	most := c.rows/4 + 16
-	rows := make([]rollupRow, 0, 256)
-	places := make(map[uint64]int32, 1024) // of a combination, in rows
-	for i := range c.rows {
-		row := rollupRow{day: dayOf(c.times[i]), facets: c.facets.at(i), category: uint16(c.category.at(i)), bits: c.bits[i]}
-		if c.eseq(i) != 0 {
-			row.numbered = 1
-		}
-		key := uint64(row.day-first)<<43 | uint64(row.facets)<<21 | uint64(row.category)<<9 | uint64(row.bits)<<1 | uint64(row.numbered)
-		place, known := places[key]
-		if !known {
-			if place = int32(len(rows)); len(rows) == most {
-				return nil
-			}
-			places[key] = place
-			rows = append(rows, row)
-		}
-		rows[place].count++
+	var n rowCounter
+	if !n.count(c, c.rows/4+16) {
+		return nil
 	}
-	return slices.Clip(rows)
+	slices.SortFunc(n.rows, func(a, b countedRow) int {
+		switch {
+		case a.code != b.code:
+			return int(a.code) - int(b.code)
+		case a.day != b.day:
+			return int(a.day) - int(b.day)
+		}
+		return int(a.kind) - int(b.kind)
+	})
+	codes := c.facets.dict.len()
+	roll := &rollup{totals: make([]uint32, codes), ends: make([]uint32, codes), rows: make([]rollupRow, len(n.rows)),
+		kinds: n.kinds, first: first, last: last}
+	at := 0
+	for code := range codes {
+		for ; at < len(n.rows) && n.rows[at].code == uint32(code); at++ {
+			row := &n.rows[at]
+			roll.rows[at] = rollupRow{count: row.count, day: uint16(row.day - first), kind: row.kind}
+			roll.totals[code] += row.count
+		}
+		roll.ends[code] = uint32(at)
+	}
+	return roll
 }
 
-// rollable tells whether rollups can answer q when a whole segment is wanted, and are needed for it.
-func (r *run) rollable() bool {
+// rowCounter counts combinations as rows come.
+type rowCounter struct {
+	upto   int // rows that are counted
+	rows   []countedRow
+	kinds  []rollupKind
+	places map[uint64]int32 // of a combination, in rows
+	kindOf map[rollupKind]uint16
+}
+
+type countedRow struct {
+	code  uint32 // of the facets
+	day   int32  // UTC, from 1970
+	count uint32
+	kind  uint16
+}
+
+// count counts the rows of c that it has not counted yet; false when there are more than so many combinations, or when a
+// column is missing.
+func (n *rowCounter) count(c *columns, most int) bool {
+	if c.facets.lost || c.category.lost || c.eseqLost || c.facets.dict.len() > 1<<22 || c.category.dict.len() > 1<<12 {
+		return false
+	}
+	if n.places == nil {
+		n.places, n.kindOf = make(map[uint64]int32, 1024), make(map[rollupKind]uint16)
+	}
+	for ; n.upto < c.rows; n.upto++ {
+		i := n.upto
+		row := countedRow{code: c.facets.at(i), day: dayOf(c.times[i])}
+		kind := rollupKind{category: uint16(c.category.at(i)), bits: c.bits[i], numbered: c.eseq(i) != 0}
+		numbered := uint64(0)
+		if kind.numbered {
+			numbered = 1
+		}
+		// A day has 18 bits with its sign: an int64 holds nanoseconds of 584 years.
+		key := uint64(uint32(row.day)&0xfffff)<<44 | uint64(row.code)<<22 | uint64(kind.category)<<10 | uint64(kind.bits)<<2 | numbered
+		place, known := n.places[key]
+		if !known {
+			if place = int32(len(n.rows)); len(n.rows) >= most || len(n.kinds) == 1<<16 {
+				return false
+			}
+			row.kind = n.kind(kind)
+			n.places[key] = place
+			n.rows = append(n.rows, row)
+		}
+		n.rows[place].count++
+	}
+	return true
+}
+
+func (n *rowCounter) kind(k rollupKind) uint16 {
+	place, known := n.kindOf[k]
+	if !known {
+		place = uint16(len(n.kinds))
+		n.kindOf[k], n.kinds = place, append(n.kinds, k)
+	}
+	return place
+}
+
+// rollable tells whether rollups can answer q when a whole segment is wanted, and whether they are needed for it: else the
+// cube answers, which takes a little longer, but need not be made.
+func (r *run) rollable() (can, needed bool) {
 	q := &r.q
 	byFacets := r.group != nil && r.group.by == byFacets
-	return (q.Facets != nil || len(q.Actions) > 0 || byFacets) && (r.group == nil || byFacets) && r.sight == nil &&
+	needed = q.Facets != nil || len(q.Actions) > 0 || byFacets
+	return (needed || q.User != "") && (r.group == nil || byFacets) && r.sight == nil &&
 		q.Text == "" && q.Where == nil && q.Object == nil && q.ObjID == "" && q.ObjName == "" && q.Image == "" &&
 		q.AfterEseq == 0 && q.UptoEseq == 0 && q.Past.Seq == 0 && r.m.only == nil &&
 		allKnown(levelNames, q.Levels...) && (q.Stream == "" || allKnown(streamNames, q.Stream)) &&
-		(q.Engine == "" || allKnown(engineNames, q.Engine))
+		(q.Engine == "" || allKnown(engineNames, q.Engine)), needed
 }
 
 func allKnown[T ~string](names []T, wanted ...T) bool {
@@ -178,24 +168,29 @@ func allKnown[T ~string](names []T, wanted ...T) bool {
 // fromRollup answers from the rollup of t alone when that is enough: a count, or a page that begins beyond. The caller
 // is guarded.
 func (r *run) fromRollup(v *view, t *table, emit emitter) bool {
-	if t.disk == nil || emit != nil && r.skip == 0 || !r.rollable() {
+	if emit != nil && r.skip == 0 {
 		return false
 	}
+	can, needed := r.rollable()
 	c, q := t.cols, &r.q
-	if c.rowAfter(max(q.After, v.after)) > 0 || q.Before != 0 && c.rowAfter(q.Before-1) < c.rows {
+	if !can || c.rowAfter(max(q.After, v.after)) > 0 || q.Before != 0 && c.rowAfter(q.Before-1) < c.rows {
 		return false
 	}
 	first, last, ok := r.m.wholeDays(c)
 	if !ok {
 		return false
 	}
-	roll := r.x.rolls.of(t.disk)
-	if roll == nil {
-		return false
+	n := 0
+	if t.disk == nil {
+		n, ok = r.countLive(c, first, last, needed)
+	} else if roll, names := r.x.rolls.of(t.disk, needed); roll != nil {
+		n = r.countRollup(roll, names, c, first, last)
+	} else {
+		ok = false
 	}
-	r.group.begin(nil)
-	n := r.countRollup(roll, c, first, last)
 	switch {
+	case !ok:
+		return false
 	case emit == nil:
 		r.matches += n
 	case n > r.skip:
@@ -228,55 +223,55 @@ func (m *matcher) wholeDays(c *columns) (first, last int32, ok bool) {
 }
 
 // countRollup counts what r wants of the days, and groups it.
-func (r *run) countRollup(roll *rollup, c *columns, first, last int32) (n int) {
-	rows := roll.merged
-	if !r.q.needsNoMore() {
-		rows = r.keepRows(roll.rows, c)
+func (r *run) countRollup(roll *rollup, names facetNames, c *columns, first, last int32) (n int) {
+	if last < roll.first || first > roll.last || first > last {
+		return 0
 	}
-	a := &r.asked
-	a.begin(roll)
-	for i := range rows {
-		row := &rows[i]
-		if row.day < first || row.day > last {
+	kinds, a := r.wantedKinds(roll.kinds, c), &r.asked
+	verdicts := a.askOf(r, names)
+	if kinds == nil && r.group == nil && first <= roll.first && roll.last <= last {
+		for code, total := range roll.totals {
+			n += int(total) * int(verdicts[names.places[code]]&isWanted) // without a branch, which nobody could foresee
+		}
+		return n
+	}
+	from, to := uint16(max(first-roll.first, 0)), uint16(min(last, roll.last)-roll.first)
+	start := uint32(0)
+	for code, end := range roll.ends {
+		rows := roll.rows[start:end]
+		start = end
+		place := names.places[code]
+		if verdicts[place] != isWanted {
 			continue
 		}
-		verdict := a.verdicts[row.facets]
-		if verdict == notAsked {
-			verdict = a.ask(r, row.facets)
+		day, sum := uint16(0), 0 // rows of one day follow each other
+		for _, row := range rows {
+			if row.day < from || row.day > to || kinds != nil && !kinds[row.kind] {
+				continue
+			}
+			if row.day != day {
+				r.group.count(roll.first+int32(day), a.names[place], sum)
+				day, sum = row.day, 0
+			}
+			sum += int(row.count)
+			n += int(row.count)
 		}
-		if verdict == isUnwanted {
-			continue
-		}
-		n += int(row.count)
-		if r.group != nil {
-			a.count(r.group, row)
-		}
+		r.group.count(roll.first+int32(day), a.names[place], sum)
 	}
-	a.flush(r.group)
 	return n
 }
 
-// needsNoMore tells whether q asks of time and facets alone.
-func (q *Query) needsNoMore() bool {
-	return len(q.Levels)+len(q.Categories)+len(q.NotCategories) == 0 && q.Stream == "" && q.Engine == "" && !q.Numbered
-}
-
-// keepRows returns those of rows, which are of c, that r wants but for time and facets.
-func (r *run) keepRows(rows []rollupRow, c *columns) (kept []rollupRow) {
-	var bits [256]bool
-	for i := range bits {
-		bits[i] = r.q.wantsBits(uint8(i))
+// wantedKinds tells which kinds r wants; nil: all. The categories are codes of c.
+func (r *run) wantedKinds(kinds []rollupKind, c *columns) []bool {
+	q := &r.q
+	if len(q.Levels)+len(q.Categories)+len(q.NotCategories) == 0 && q.Stream == "" && q.Engine == "" && !q.Numbered {
+		return nil
 	}
-	categories := make([]bool, c.category.dict.len())
-	for i := range categories {
-		categories[i] = r.m.wantsCategory(c.category.dict.at(uint32(i)))
+	wanted := make([]bool, len(kinds))
+	for i, k := range kinds {
+		wanted[i] = q.wantsBits(k.bits) && r.m.wantsCategory(c.category.dict.at(uint32(k.category))) && (!q.Numbered || k.numbered)
 	}
-	for _, row := range rows {
-		if bits[row.bits] && categories[row.category] && (!r.q.Numbered || row.numbered != 0) {
-			kept = append(kept, row)
-		}
-	}
-	return kept
+	return wanted
 }
 
 // wantsBits is planBits for names that are all known.

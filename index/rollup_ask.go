@@ -2,7 +2,6 @@ package index
 
 import (
 	"slices"
-	"strings"
 
 	"shiplog/format"
 )
@@ -10,80 +9,79 @@ import (
 // facetsAsked is what a run has asked of combinations of facets, by their places in a table: of each once, in however
 // many segments it stands.
 type facetsAsked struct {
-	roll     *rollup
+	of       facetNames // of the segment that is visited
 	verdicts []uint8
-	names    []int32  // of what is wanted and grouped: where in list
-	list     []string // names of groups, each once
-	places   map[string]int32
-
-	facets Facets // what is asked of, reused: its texts may be kept, it may not
-
-	day  int32
-	sums []int // of day, by name
+	names    []int32 // of what is wanted and grouped: where in the list of the grouping
+	wanted   []bool  // reused, see wantedFacets
 }
 
 // What a combination is.
 const (
-	notAsked = iota
-	isWanted
-	isUnwanted
+	notAsked   = 0
+	isWanted   = 1
+	isUnwanted = 2
 )
 
-// begin readies a for the rows of roll.
-func (a *facetsAsked) begin(roll *rollup) {
-	if a.roll == nil || a.roll.table != roll.table {
-		*a = facetsAsked{}
+// askOf asks r of all combinations in names that it was not asked of yet, and returns the verdicts by place.
+func (a *facetsAsked) askOf(r *run, names facetNames) (verdicts []uint8) {
+	if a.of.table != names.table {
+		*a = facetsAsked{wanted: a.wanted}
 	}
-	a.roll = roll
-	more := len(roll.values) - len(a.verdicts)
-	a.verdicts = append(a.verdicts, make([]uint8, max(more, 0))...)
-	a.names = append(a.names, make([]int32, max(more, 0))...)
+	a.of = names
+	if more := len(names.facets) - len(a.verdicts); more > 0 {
+		a.verdicts = append(a.verdicts, make([]uint8, more)...)
+		a.names = append(a.names, make([]int32, more)...)
+	}
+	shield(func() {
+		for _, place := range names.places {
+			if a.verdicts[place] == notAsked {
+				a.ask(r, place)
+			}
+		}
+	})
+	return a.verdicts
 }
 
 // ask asks whether the combination at place is wanted and, if so, which group it belongs to.
-func (a *facetsAsked) ask(r *run, place uint32) (verdict uint8) {
-	f, q := &a.facets, &r.q
-	a.verdicts[place] = isUnwanted
-	if !q.mayBeUsers(a.roll.values[place]) {
-		return isUnwanted
-	}
-	*f = splitFacets(a.roll.values[place])
-	if q.User != "" && f.user() != q.User || len(q.Actions) > 0 && !slices.Contains(q.Actions, f.Action) {
-		return isUnwanted
-	}
-	name, ok := "", true
-	shield(func() {
-		if ok = q.Facets == nil || q.Facets(f); ok && r.group != nil {
-			name = r.group.of(f)
-		}
-	})
-	if !ok {
-		return isUnwanted
+func (a *facetsAsked) ask(r *run, place uint32) {
+	f, q := &a.of.facets[place], &r.q
+	if q.User != "" && f.user() != q.User || len(q.Actions) > 0 && !slices.Contains(q.Actions, f.Action) ||
+		q.Facets != nil && !q.Facets(f) {
+		a.verdicts[place] = isUnwanted
+		return
 	}
 	a.verdicts[place] = isWanted
-	if r.group == nil {
-		return isWanted
+	if r.group != nil && r.group.by == byFacets {
+		a.names[place] = r.group.place(r.group.of(f))
 	}
-	i, known := a.places[name]
-	if !known {
-		if a.places == nil {
-			a.places = make(map[string]int32)
-		}
-		i = int32(len(a.list))
-		a.places[name], a.list, a.sums = i, append(a.list, name), append(a.sums, 0)
-	}
-	a.names[place] = i
-	return isWanted
 }
 
-// mayBeUsers tells whether a record with the facets of a dictionary value may be of the user that q wants. To look for
-// the name is a tenth of taking the value apart.
-func (q *Query) mayBeUsers(value string) bool {
-	switch q.User {
-	case "", "system", "Anonymous": // who has no name may be called so
-		return true
+// wantedFacets tells which values of the dictionary of facets of t are wanted, for the next plan: each combination is
+// asked of once in all segments. nil: it is for the plan to ask. The caller is guarded.
+func (r *run) wantedFacets(t *table) []bool {
+	if r.q.Facets == nil || r.m.only != nil { // of few records the lines tell
+		return nil
 	}
-	return strings.Contains(value, q.User)
+	var names facetNames
+	ok := false
+	if t.disk != nil {
+		t.disk.mu.Lock()
+		names, ok = r.x.rolls.names(t.disk)
+		t.disk.mu.Unlock()
+	} else if t.cols.live != nil {
+		names, ok = t.cols.live.namesOf(&r.x.rolls, t.cols)
+	}
+	codes := t.cols.facets.dict.len()
+	if !ok || len(names.places) < codes {
+		return nil
+	}
+	a := &r.asked
+	verdicts := a.askOf(r, names)
+	a.wanted = slices.Grow(a.wanted[:0], codes)[:codes]
+	for code, place := range names.places[:codes] {
+		a.wanted[code] = verdicts[place] == isWanted
+	}
+	return a.wanted
 }
 
 // user is [format.Fields.User].
@@ -95,29 +93,4 @@ func (f *Facets) user() string {
 		return "Anonymous"
 	}
 	return "system"
-}
-
-// count counts a row for its group. Rows come by day.
-func (a *facetsAsked) count(g *grouping, row *rollupRow) {
-	if row.day != a.day {
-		a.flush(g)
-		a.day = row.day
-	}
-	a.sums[a.names[row.facets]] += int(row.count)
-}
-
-// flush gives the sums of a day to the group.
-func (a *facetsAsked) flush(g *grouping) {
-	if g == nil {
-		return
-	}
-	if g.lines == nil {
-		g.lines = make(map[groupKey]int)
-	}
-	for i, n := range a.sums {
-		if n > 0 {
-			g.lines[groupKey{a.day, a.list[i]}] += n
-			a.sums[i] = 0
-		}
-	}
 }

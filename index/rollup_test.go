@@ -134,10 +134,10 @@ func TestRollupsAreBounded(t *testing.T) {
 	x.segs[1].disk.dropRollup()
 	x.rolls.table.bytes = maxFacetBytes
 	count("with a table that is full")
-	if x.segs[1].disk.roll.table == x.segs[0].disk.roll.table {
+	if x.segs[1].disk.names.table == x.segs[0].disk.names.table {
 		t.Error("a full table was written on")
 	}
-	if tables := slices.Compact([]*facetTable{x.segs[0].disk.roll.table, x.segs[2].disk.roll.table}); len(tables) != 1 {
+	if tables := slices.Compact([]*facetTable{x.segs[0].disk.names.table, x.segs[2].disk.names.table}); len(tables) != 1 {
 		t.Error("segments that share a table lost it")
 	}
 }

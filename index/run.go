@@ -175,7 +175,9 @@ func (r *run) table(v *view, t *table, emit emitter) (stop bool, err error) {
 		if r.fromRollup(v, t, emit) {
 			return nil
 		}
+		r.m.wanted = r.wantedFacets(t)
 		p = newPlan(&r.q, r.m, t.cols, v.after, v.below)
+		r.m.wanted = nil
 		r.group.begin(p)
 		if p != nil {
 			p.sight = r.sight

@@ -187,6 +187,14 @@ type blockSet []uint64
 
 func makeBlockSet(blocks int) blockSet { return make(blockSet, (blocks+63)/64) }
 
+func allBlocks(blocks int) blockSet {
+	set := makeBlockSet(blocks)
+	for b := range blocks {
+		set.add(b)
+	}
+	return set
+}
+
 func (s blockSet) add(b int)      { s[b>>6] |= 1 << (b & 63) }
 func (s blockSet) has(b int) bool { return s == nil || s[b>>6]>>(b&63)&1 != 0 }
 func (s blockSet) empty() bool {

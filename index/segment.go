@@ -121,6 +121,7 @@ func (s *segment) readOn(log *format.Log) (changed bool, err error) {
 	}
 	if s.tail == nil || !s.id.sameFile(id) || id.size < s.tail.c.end {
 		s.tail = newBuilder(true)
+		s.tail.c.live, s.tail.c.zones = new(liveRollup), new(timeZones)
 	}
 	s.torn, err = s.lines(context.Background(), log, s.tail, s.tail.c.end, nil)
 	if err != nil {
@@ -142,6 +143,7 @@ func (x *Index) columns(ctx context.Context, s *segment) (*columns, error) {
 		return s.cols, nil
 	}
 	b := newBuilder(!x.mayWrite()) // else Run is about to make something better
+	b.fold = b.c.grams != nil
 	torn, err := s.lines(ctx, x.log, b, 0, nil)
 	if err != nil {
 		return nil, err

@@ -123,8 +123,8 @@ func (s *shards) len() int {
 
 // askBleve returns the blocks of the segment that may hold the text, by gate and Bleve; nil: all.
 func (r *run) askBleve(ctx context.Context, t *table, n *need) (set blockSet, err error) {
-	if len(n.grams)+len(n.runs)+len(n.either) == 0 || len(t.gate.open) == t.cols.blocks() {
-		return nil, nil
+	if len(n.grams)+len(n.either) == 0 || len(t.gate.open) == t.cols.blocks() {
+		return n.blocks, nil
 	}
 	err = guard(func() error {
 		return r.x.shards.with(t.disk, func(b *bleveIndex) (err error) {

@@ -1,8 +1,11 @@
 package index
 
 import (
+	"maps"
 	"math"
 	"slices"
+	"strings"
+	"time"
 
 	"shiplog/format"
 )
@@ -12,13 +15,99 @@ type grouping struct {
 	by     Field
 	of     func(*Facets) string // with byFacets
 	facets Facets               // what it is asked of, reused
-	counts map[groupKey]int
 
-	// of the segment being visited; added to counts when it went well
+	list   []string       // values, each once
+	places map[string]int // of them, in list
+	days   map[int32]*dayCounts
+	recent [4]*dayCounts  // those of days that came last: records mostly come day by day
+	many   map[uint64]int // by day<<32 | place, of places from maxPlaces on
+
+	// of the segment being visited; added to days when it went well
 	p     *plan
 	codes map[uint64]int  // day<<32 | code
 	dense map[int32][]int // by day, then code: likewise; nil unless the codes are few
 	lines map[groupKey]int
+}
+
+// dayCounts is how many records of a day have which value.
+type dayCounts struct {
+	day    int32
+	counts []int // by place in the list of values, as far as one came
+}
+
+// maxPlaces bounds the values that are counted for each day, whether they come or not.
+const maxPlaces = 1024
+
+// place is where a value stands in the list.
+func (g *grouping) place(value string) int32 {
+	i, known := g.places[value]
+	if !known {
+		if g.places == nil {
+			g.places = make(map[string]int)
+		}
+		i = len(g.list)
+		g.places[value], g.list = i, append(g.list, value)
+	}
+	return int32(i)
+}
+
+// count adds n records of a day with the value at place.
+func (g *grouping) count(day, place int32, n int) {
+	if g == nil || n == 0 {
+		return
+	}
+	d := g.recent[day&3]
+	if d == nil || d.day != day {
+		if d = g.days[day]; d == nil {
+			if g.days == nil {
+				g.days = make(map[int32]*dayCounts)
+			}
+			d = &dayCounts{day: day}
+			g.days[day] = d
+		}
+		g.recent[day&3] = d
+	}
+	if place >= maxPlaces {
+		if g.many == nil {
+			g.many = make(map[uint64]int)
+		}
+		g.many[groupCode(day, uint32(place))] += n
+		return
+	}
+	if int(place) >= len(d.counts) {
+		d.counts = append(d.counts, make([]int, min(len(g.list), maxPlaces)-len(d.counts))...)
+	}
+	d.counts[place] += n
+}
+
+// ofDay is how many records of a day have the value at place.
+func (g *grouping) ofDay(d *dayCounts, place int) int {
+	switch {
+	case place < len(d.counts):
+		return d.counts[place]
+	case place < maxPlaces:
+		return 0
+	}
+	return g.many[groupCode(d.day, uint32(place))]
+}
+
+// sorted lists the groups by day and value.
+func (g *grouping) sorted() []Group {
+	order := make([]int, len(g.list))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return strings.Compare(g.list[a], g.list[b]) })
+	out := make([]Group, 0, len(g.days)*min(len(order), 16))
+	for _, day := range slices.Sorted(maps.Keys(g.days)) {
+		midnight, d := time.Unix(int64(day)*86400, 0).UTC(), g.days[day]
+		for _, place := range order {
+			if n := g.ofDay(d, place); n > 0 {
+				out = append(out, Group{midnight, g.list[place], n})
+			}
+		}
+	}
+	return out
 }
 
 // begin readies g for a segment. When the columns do not know a value of the field the lines are asked.
@@ -26,7 +115,7 @@ func (g *grouping) begin(p *plan) {
 	if g == nil {
 		return
 	}
-	g.p, g.codes, g.dense, g.lines = p, make(map[uint64]int), nil, nil
+	g.p, g.codes, g.dense, g.lines = p, nil, nil, nil
 	if p == nil {
 		return
 	}
@@ -106,7 +195,7 @@ func (g *grouping) cube() bool {
 		case ByUser:
 			code = row.user
 		}
-		g.codes[groupCode(row.day, code)] += int(row.count)
+		g.addCode(row.day, code, int(row.count))
 	}
 	return true
 }
@@ -139,7 +228,7 @@ func (g *grouping) rows(b int, sel *selection) error {
 			if counts != nil {
 				counts[code]++
 			} else {
-				g.codes[groupCode(day, code)]++
+				g.addCode(day, code, 1)
 			}
 		}
 		return nil
@@ -163,6 +252,14 @@ func (g *grouping) countsOf(day int32, size int) []int {
 	return counts
 }
 
+// addCode counts n records of a day by a code, in codes.
+func (g *grouping) addCode(day int32, code uint32, n int) {
+	if g.codes == nil {
+		g.codes = make(map[uint64]int)
+	}
+	g.codes[groupCode(day, code)] += n
+}
+
 func groupCode(day int32, code uint32) uint64 { return uint64(uint32(day))<<32 | uint64(code) }
 
 // keep adds what was counted of a segment to the whole.
@@ -170,26 +267,16 @@ func (g *grouping) keep() error {
 	if g == nil {
 		return nil
 	}
-	named := make(map[groupKey]int)
+	var named []groupCount
 	err := guard(func() error {
 		names := namer{g: g}
 		for key, n := range g.codes {
-			named[groupKey{int32(key >> 32), names.list[names.of(uint32(key))]}] += n
+			named = append(named, groupCount{int32(key >> 32), names.of(uint32(key)), n})
 		}
-		var sums []int
 		for day, counts := range g.dense {
-			clear(sums)
 			for code, n := range counts {
-				if n == 0 {
-					continue
-				}
-				i := names.of(uint32(code))
-				sums = append(sums, make([]int, len(names.list)-len(sums))...)
-				sums[i] += n
-			}
-			for i, n := range sums {
 				if n > 0 {
-					named[groupKey{day, names.list[i]}] += n
+					named = append(named, groupCount{day, names.of(uint32(code)), n})
 				}
 			}
 		}
@@ -198,34 +285,37 @@ func (g *grouping) keep() error {
 	if err != nil {
 		return err
 	}
-	g.sum(named)
-	g.sum(g.lines)
+	for _, c := range named {
+		g.count(c.day, c.place, c.n)
+	}
+	for key, n := range g.lines {
+		g.count(key.day, g.place(key.value), n)
+	}
 	g.discard()
 	return nil
 }
 
-// namer finds the names that codes stand for, each once: many codes may have one name.
-type namer struct {
-	g      *grouping
-	codes  map[uint32]int // where in list
-	places map[string]int
-	list   []string
+// groupCount is n records of a day with the value at place.
+type groupCount struct {
+	day, place int32
+	n          int
 }
 
-// of is where in the list the name of a code stands.
-func (n *namer) of(code uint32) int {
+// namer finds the values that codes stand for, each once: many codes may have one value.
+type namer struct {
+	g     *grouping
+	codes map[uint32]int32 // their places in the list of g
+}
+
+// of is the place of the value of a code.
+func (n *namer) of(code uint32) int32 {
 	if i, ok := n.codes[code]; ok {
 		return i
 	}
 	if n.codes == nil {
-		n.codes, n.places = make(map[uint32]int), make(map[string]int)
+		n.codes = make(map[uint32]int32)
 	}
-	name := n.g.name(code)
-	i, ok := n.places[name]
-	if !ok {
-		i = len(n.list)
-		n.places[name], n.list = i, append(n.list, name)
-	}
+	i := n.g.place(n.g.name(code))
 	n.codes[code] = i
 	return i
 }
@@ -246,17 +336,13 @@ func (g *grouping) name(code uint32) (name string) {
 	return string(levelNames[code])
 }
 
-func (g *grouping) sum(counts map[groupKey]int) {
-	for key, n := range counts {
-		g.counts[key] += n
-	}
-}
-
 // restart forgets all that was counted.
 func (g *grouping) restart() {
 	if g != nil {
 		g.discard()
-		clear(g.counts)
+		clear(g.days)
+		clear(g.recent[:])
+		clear(g.many)
 	}
 }
 

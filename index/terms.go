@@ -1,108 +1,129 @@
 package index
 
 import (
-	"maps"
+	"encoding/binary"
 	"slices"
 )
 
 // blockTerms is what one block of 512 records holds, for Bleve.
 type blockTerms struct {
-	grams []uint32        // distinct trigrams
-	runs  map[string]bool // long runs, cut
-	users map[uint32]bool
-	cats  map[uint32]bool
+	grams []uint32 // distinct trigrams that are not inside a long run
+	users []uint32 // distinct codes
+	cats  []uint32
 	open  bool // its text is not in Bleve: there was too much of it
 }
 
 // terms collects what the gate and the Bleve index of a segment are made of, record by record.
 type terms struct {
 	blocks []blockTerms
-	fives  []uint64        // bitmap of the hashes of all 5-grams
-	threes []uint64        // bitmap of the hashes of all trigrams
-	runs   map[string]bool // all long runs, whole; nil when they are too many to keep
-	bytes  int             // of runs
-	kept   int             // trigrams and long runs of all blocks that are not open, but for the last one
+	fives  []uint64 // bitmap of the hashes of all 5-grams
+	threes []uint64 // bitmap of the hashes of all trigrams
+	runs   *runBits
+	kept   int // trigrams of all blocks that are not open, but for the last one
 
-	seen   gramSet
-	tmp    []textRun
+	seen   gramTable // what blocks have in Bleve, and had before they were opened
+	cats   codeSet
+	users  codeSet
+	spans  []textRun // scratch, as all below
+	hashes []uint64
 	rows   int
 	limits limits
 }
 
-// limits are what the index of one segment may hold, whatever the records are. What goes beyond is dropped,
-// and what is left answers.
+// limits are what the index of one segment may hold, whatever the records are. What goes beyond is dropped, and what
+// is left answers.
 type limits struct {
-	runBytes   int // of all long runs: above, the list of them is dropped
-	blockTerms int // trigrams and long runs of a block: above, the block is open
+	blockTerms int // trigrams of a block: above, the block is open
 	terms      int // of all blocks that are not open: from there on all are open
 	batchTerms int // how many Bleve is given at once, or those of one block
+	runBytes   int // of the filters of long runs of all blocks: above, they are made smaller
 }
 
-// The limits in use. Records of the normal workload stay far from them but for batchTerms.
-var normalLimits = limits{runBytes: 4 << 20, blockTerms: 1 << 16, terms: 1 << 20, batchTerms: 1 << 17}
+// The limits in use. Records of the normal workload stay far from them.
+var normalLimits = limits{blockTerms: 1 << 16, terms: 1 << 20, batchTerms: 1 << 17, runBytes: 4 << 20}
 
 const fiveBits, threeBits = 20, 16
 
 func newTerms(l limits) *terms {
-	return &terms{fives: make([]uint64, 1<<fiveBits/64), threes: make([]uint64, 1<<threeBits/64), runs: make(map[string]bool), limits: l}
+	return &terms{fives: make([]uint64, 1<<fiveBits/64), threes: make([]uint64, 1<<threeBits/64), runs: newRunBits(l.runBytes), limits: l}
 }
 
 // add takes in the next record: its folded text and its category and user as their columns have them.
 func (t *terms) add(text []byte, category, user uint32) {
 	if t.rows%blockRecords == 0 {
 		t.endBlock()
-		t.blocks = append(t.blocks, blockTerms{runs: make(map[string]bool), users: make(map[uint32]bool), cats: make(map[uint32]bool)})
+		t.blocks = append(t.blocks, blockTerms{open: len(t.blocks) >= maxGramBlocks})
 	}
 	t.rows++
-	b := &t.blocks[len(t.blocks)-1]
-	b.cats[category], b.users[user] = true, true
-	for i := 0; i+gramLen <= len(text); i++ {
-		setBit(t.fives, gramHash(text[i:])>>(64-fiveBits))
-	}
-	for i := 0; i+3 <= len(text); i++ {
-		setBit(t.threes, threeHash(trigram(text[i:])))
-	}
-	t.tmp = appendRuns(t.tmp[:0], text)
-	t.addTerms(b, text)
-}
-
-// addTerms takes in the trigrams and long runs of a text. A block with too many of them is left open.
-func (t *terms) addTerms(b *blockTerms, text []byte) {
-	for _, r := range t.tmp {
-		if r.long {
-			t.addRun(b, text[r.from:r.to])
+	t.cats.add(category, len(t.blocks)-1)
+	t.users.add(user, len(t.blocks)-1)
+	t.addFives(text)
+	t.spans = appendRuns(t.spans[:0], text)
+	from := 0 // of the trigrams that are not inside a long run
+	for _, s := range t.spans {
+		if s.long {
+			t.addGrams(text[from:min(s.from+2, len(text))])
+			t.addRun(text[s.from:s.to])
+			from = s.to - 2
 		}
 	}
-	if b.open {
-		return
+	t.addGrams(text[from:])
+}
+
+// addFives takes in all 5-grams of a text.
+func (t *terms) addFives(text []byte) {
+	i := 0
+	for ; i+8 <= len(text); i++ {
+		h := (binary.LittleEndian.Uint64(text[i:]) & mask5) * gramMix >> (64 - fiveBits)
+		t.fives[h>>6] |= 1 << (h & 63)
 	}
-	eachTrigram(text, t.tmp, func(g uint32) { t.seen.add(g) })
-	if n := t.seen.n + len(b.runs); n > t.limits.blockTerms || t.kept+n > t.limits.terms {
-		b.open, b.runs = true, nil
-		t.seen = gramSet{}
+	for ; i+gramLen <= len(text); i++ {
+		setBit(t.fives, gramHash(text[i:])>>(64-fiveBits))
 	}
 }
 
-func (t *terms) addRun(b *blockTerms, run []byte) {
-	if cut := cutRun(run); !b.open && !b.runs[string(cut)] {
-		b.runs[string(cut)] = true
-	}
-	if t.runs == nil || t.runs[string(run)] {
+// addGrams takes in all trigrams of a part of a text. A block with too many of them is left open.
+func (t *terms) addGrams(part []byte) {
+	if len(part) < 3 {
 		return
 	}
-	if t.bytes += len(run) + 1; t.bytes > t.limits.runBytes {
-		t.runs = nil
-		return
+	n := len(t.blocks) - 1
+	b := &t.blocks[n]
+	g := uint32(part[0])<<8 | uint32(part[1])
+	for _, c := range part[2:] {
+		g = g<<8&0xffffff | uint32(c)
+		switch {
+		case b.open:
+			setBit(t.threes, threeHash(g))
+		case t.seen.add(g, n):
+			b.grams = append(b.grams, g)
+		}
 	}
-	t.runs[string(run)] = true
+	if !b.open && (len(b.grams) > t.limits.blockTerms || max(t.kept+len(b.grams), t.seen.n) > t.limits.terms) {
+		t.seen.remove(b.grams)
+		b.open, b.grams = true, nil
+	}
 }
 
+// addRun takes in a long run.
+func (t *terms) addRun(run []byte) {
+	t.hashes = appendRunHashes(t.hashes[:0], run, true, true)
+	t.runs.add(t.hashes)
+	for i := 0; i+3 <= len(run); i++ {
+		setBit(t.threes, threeHash(trigram(run[i:])))
+	}
+}
+
+// endBlock ends the last block, if there is one.
 func (t *terms) endBlock() {
-	if n := len(t.blocks); n > 0 && !t.blocks[n-1].open {
-		b := &t.blocks[n-1]
-		b.grams = t.seen.take()
-		t.kept += len(b.grams) + len(b.runs)
+	n := len(t.blocks)
+	if n == 0 {
+		return
 	}
+	b := &t.blocks[n-1]
+	t.kept += len(b.grams)
+	b.cats, b.users = t.cats.take(), t.users.take()
+	t.runs.endBlock(n - 1)
 }
 
 // open are the blocks whose text is not in Bleve.
@@ -116,81 +137,23 @@ func (t *terms) open() []uint16 {
 	return open
 }
 
-// stopGrams are the trigrams in more than 60 of 100 blocks: they tell next to nothing and are most of the
+// stopGrams are the trigrams in more than 60 of 100 blocks, sorted: they tell next to nothing and are most of the
 // index. With few blocks there are none, so that small segments are exact.
-func (t *terms) stopGrams() map[uint32]bool {
-	counts := make(map[uint32]int)
-	for i := range t.blocks {
-		for _, g := range t.blocks[i].grams {
-			counts[g]++
-		}
-	}
+func (t *terms) stopGrams() (stop []uint32) {
 	closed := len(t.blocks) - len(t.open())
-	maps.DeleteFunc(counts, func(_ uint32, n int) bool { return n*100 <= 60*closed || closed < 8 })
-	stop := make(map[uint32]bool, len(counts))
-	for g := range counts {
-		stop[g] = true
-	}
-	return stop
-}
-
-// blob is the list of all long runs, sorted, each between two newlines; nil when they were too many.
-func (t *terms) blob() []byte {
-	if t.runs == nil {
+	if closed < 8 {
 		return nil
 	}
-	b := make([]byte, 1, t.bytes+1)
-	b[0] = '\n'
-	for _, r := range slices.Sorted(maps.Keys(t.runs)) {
-		b = append(b, r...)
-		b = append(b, '\n')
+	for _, p := range t.seen.slots {
+		if int(p.count)*100 > 60*closed {
+			stop = append(stop, p.key-1)
+		}
 	}
-	return b
+	slices.Sort(stop)
+	return stop
 }
 
 func setBit(bits []uint64, h uint64)      { bits[h>>6] |= 1 << (h & 63) }
 func hasBit(bits []uint64, h uint64) bool { return bits[h>>6]>>(h&63)&1 != 0 }
 
-func threeHash(g uint32) uint64 { return uint64(g) * 0x9e3779b97f4a7c15 >> (64 - threeBits) }
-
-// gramSet is a set of trigrams that is filled and emptied for each block.
-type gramSet struct {
-	slots []uint32 // trigram + 1; 0: free; a power of two of them
-	n     int
-}
-
-func (s *gramSet) add(g uint32) {
-	if 2*s.n >= len(s.slots) {
-		old := s.slots
-		s.slots, s.n = make([]uint32, max(4096, 2*len(old))), 0
-		for _, v := range old {
-			if v != 0 {
-				s.add(v - 1)
-			}
-		}
-	}
-	for i := int(g * 0x9e3779b1 >> 8); ; i++ {
-		switch p := &s.slots[i&(len(s.slots)-1)]; *p {
-		case g + 1:
-			return
-		case 0:
-			*p = g + 1
-			s.n++
-			return
-		}
-	}
-}
-
-// take returns the trigrams, sorted, and empties the set.
-func (s *gramSet) take() []uint32 {
-	out := make([]uint32, 0, s.n)
-	for i, v := range s.slots {
-		if v != 0 {
-			out = append(out, v-1)
-			s.slots[i] = 0
-		}
-	}
-	s.n = 0
-	slices.Sort(out)
-	return out
-}
+func threeHash(g uint32) uint64 { return uint64(g) * gramMix >> (64 - threeBits) }

@@ -49,6 +49,8 @@ type Stats struct {
 	Segments      uint64 // that have no plain file any more
 	Plain, Stored uint64 // bytes of them, before and after
 	Failures      uint64 // times that it could not be done
+	Failing       bool   // the last attempt of Run failed; it is tried again
+	Reason        string // why
 }
 
 // Open makes ready to compress the log in the data directory dir. It changes nothing yet.
@@ -98,25 +100,21 @@ const (
 
 // Run compresses what is old enough until ctx ends. It looks once a minute, and not at all while After is 0.
 func (c *Compressor) Run(ctx context.Context) error {
-	failed := 0 // in a row
+	retry := format.Retry{Every: lookEvery, Most: maxRetry, Fails: "segments cannot be compressed now; it is tried again",
+		Works: "segments can be compressed again", Logger: c.o.Logger}
 	err := c.clean()
 	for {
 		err = errors.Join(err, c.pass(ctx))
 		if ctx.Err() != nil {
 			return nil
 		}
-		wait := lookEvery
-		switch {
-		case err != nil:
-			if failed++; failed == 1 {
-				c.o.Logger.Warn("segments cannot be compressed now; it is tried again", "err", err)
+		wait := retry.Next(err)
+		c.count(func(s *Stats) {
+			if s.Failing, s.Reason = err != nil, ""; s.Failing {
+				s.Failures++
+				s.Reason = err.Error()
 			}
-			c.count(func(s *Stats) { s.Failures++ })
-			wait = min(lookEvery<<min(failed, 10), maxRetry)
-		case failed > 0:
-			c.o.Logger.Info("segments can be compressed again")
-			failed = 0
-		}
+		})
 		err = nil
 		if !c.sleep(ctx, wait) {
 			return nil
@@ -153,8 +151,8 @@ func (c *Compressor) count(f func(*Stats)) {
 	f(&c.stats)
 }
 
-// pass looks at all segments once, the oldest first. Between two that took work it rests for as long: this is for the
-// idle time of a small machine.
+// pass looks at all segments once, the oldest first, also after one that cannot be compressed; the error is that of the
+// first. Between two that took work it rests for as long: this is for the idle time of a small machine.
 func (c *Compressor) pass(ctx context.Context) error {
 	after := c.old()
 	if after <= 0 {
@@ -164,14 +162,15 @@ func (c *Compressor) pass(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var first error
 	for _, seg := range segs[:max(len(segs)-1, 0)] {
 		if seg.Compressed || c.bad[seg.Name] {
 			continue
 		}
 		began := time.Now()
 		worked, err := c.one(ctx, seg.Name, after)
-		if err != nil {
-			return fmt.Errorf("compress %s: %w", seg.Name, err)
+		if err != nil && first == nil {
+			first = fmt.Errorf("compress %s: %w", seg.Name, err)
 		}
 		if !worked {
 			continue
@@ -182,7 +181,7 @@ func (c *Compressor) pass(ctx context.Context) error {
 		case <-time.After(time.Since(began)):
 		}
 	}
-	return nil
+	return first
 }
 
 // one does what is next with a segment; worked tells whether that took time.

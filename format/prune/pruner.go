@@ -82,6 +82,7 @@ type Stats struct {
 	Last            time.Time // when it was last looked whether something is to be removed, without an error; zero: never
 	Failures        uint64    // times that it could not be done
 	Failing         bool      // the last attempt of Run failed; it is tried again
+	Reason          string    // why
 	Short           bool      // less of the disk is free than should be, and nothing more may be removed now
 	Doubt           string    // why the clock is not believed; empty: it is, or nobody asked it
 }
@@ -139,7 +140,8 @@ const (
 // Run removes what the policy demands until ctx ends: after a segment was sealed, and each minute for what only time
 // or other files on the disk make due. Without a rule it sleeps. What an earlier process left undone comes first.
 func (p *Pruner) Run(ctx context.Context) error {
-	failed := 0 // in a row
+	retry := format.Retry{Every: lookEvery, Most: maxRetry, Fails: "old records cannot be removed now; it is tried again",
+		Works: "old records can be removed again", Logger: p.o.Logger}
 	resumed := false
 	for {
 		var err error
@@ -153,19 +155,13 @@ func (p *Pruner) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		wait := lookEvery
-		switch {
-		case err != nil:
-			if failed++; failed == 1 { // said once: the disk may be the one that the messages go to
-				p.o.Logger.Warn("old records cannot be removed now; it is tried again", "err", err)
+		wait := retry.Next(err)
+		p.count(func(s *Stats) {
+			if s.Failing, s.Reason = err != nil, ""; s.Failing {
+				s.Failures++
+				s.Reason = err.Error()
 			}
-			p.count(func(s *Stats) { s.Failures, s.Failing = s.Failures+1, true })
-			wait = min(lookEvery<<min(failed, 10), maxRetry)
-		case failed > 0:
-			p.o.Logger.Info("old records can be removed again")
-			p.count(func(s *Stats) { s.Failing = false })
-			failed = 0
-		}
+		})
 		if !p.sleep(ctx, wait) {
 			return nil
 		}

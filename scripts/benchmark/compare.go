@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 )
@@ -21,8 +20,25 @@ func compare(files []string, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "old: %s, %d records, %s\nnew: %s, %d records, %s\n\n", older.Revision, older.Records, older.Machine,
-		newer.Revision, newer.Records, newer.Machine)
+	if len(older.Runs) == 1 && len(newer.Runs) == 1 {
+		return compareRuns(older.Runs[0], newer.Runs[0], w)
+	}
+	for _, now := range newer.Runs {
+		then := older.run(now)
+		if then == nil {
+			continue
+		}
+		if err := compareRuns(then, now, w); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
+	return nil
+}
+
+func compareRuns(older, newer *report, w io.Writer) error {
+	fmt.Fprintf(w, "old: %s, %d records (%s), %s\nnew: %s, %d records (%s), %s\n\n", older.Revision, older.Records, older.Kind, older.Machine,
+		newer.Revision, newer.Records, newer.Kind, newer.Machine)
 	head := []string{"", "old", "new", "new/old", "old x floor", "new x floor", "met"}
 	var rows [][]string
 	for _, now := range newer.Figures {
@@ -35,23 +51,6 @@ func compare(files []string, w io.Writer) error {
 			times(a.Value, a.Floor), times(b.Value, b.Floor), then.Met + " > " + now.Met})
 	}
 	return writeText(w, head, rows)
-}
-
-// show prints the table of a run that is over.
-func show(args []string, w io.Writer) error {
-	flags := flag.NewFlagSet("show", flag.ContinueOnError)
-	markdown := flags.Bool("markdown", false, "print the table as Markdown, for README.md")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	if flags.NArg() != 1 {
-		return errors.New("show wants a file: scripts/bench show [-markdown] FILE.json")
-	}
-	r, err := load(flags.Arg(0))
-	if err != nil {
-		return err
-	}
-	return r.print(w, *markdown)
 }
 
 func times(a, b float64) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -28,10 +29,11 @@ func (b *bench) ask(q question, who string, p probe) error {
 		return fmt.Errorf("%s, %s: read the answer: %w", q.name, who, err)
 	}
 	c := &cell{Value: at(own, 50), P99: at(own, 99), Floor: at(floor, 50), Runs: len(own), Rows: len(got),
-		Wrong: difference(got, b.truth.answers[q.id])}
-	f := b.report.set("answers", q.name, "ms", who, c)
+		Hits: b.truth.hits[q.id], Wrong: difference(got, b.truth.answers[q.id])}
+	group := cmp.Or(q.group, "answers")
+	f := b.report.set(group, q.name, "ms", who, c)
 	if who == shiplog {
-		b.report.set("answers", q.name, "ms", bare, &cell{Value: c.Floor, Runs: len(floor)})
+		b.report.set(group, q.name, "ms", bare, &cell{Value: c.Floor, Runs: len(floor)})
 		if q.floorTimes > 0 {
 			f.timesFloor(q.floorTimes)
 		} else if q.overFloor > 0 {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,13 +11,18 @@ import (
 	"time"
 )
 
-// TestMain lets this program be the empty server as well, as the real one is.
+// TestMain lets this program be the empty server as well, as the real one is. The tests run from the root of the
+// project, as scripts/bench does, and side by side, since they mostly wait.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "floor" {
 		if err := serveFloor(); err != nil {
 			os.Exit(1)
 		}
 		return
+	}
+	if err := errors.Join(os.Chdir("../.."), os.Unsetenv("VICTORIA_LOGS")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -26,8 +33,7 @@ func TestSmallRun(t *testing.T) {
 	if os.Getenv("SHIPLOG_BINARY") == "" {
 		t.Skip("SHIPLOG_BINARY names no shiplog")
 	}
-	t.Chdir("../..")
-	t.Setenv("VICTORIA_LOGS", "")
+	t.Parallel()
 	b := &bench{n: 5000, runs: 3, dir: t.TempDir(), kind: plainKind, peers: "grep, victorialogs", patient: 600 * time.Millisecond}
 	if err := b.run(); err != nil {
 		t.Fatal(err)
@@ -85,7 +91,7 @@ func checkOutput(t *testing.T, b *bench) {
 		t.Errorf("the table has no row %q:\n%s", want, &table)
 	}
 	name := filepath.Join(b.dir, "bench.json")
-	if err := b.report.save(name); err != nil {
+	if err := save(name, &b.report); err != nil {
 		t.Fatal(err)
 	}
 	if err := compare([]string{name, name}, &compared); err != nil {

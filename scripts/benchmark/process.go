@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,12 +26,12 @@ type server struct {
 
 func (s *server) pid() int { return s.cmd.Process.Pid }
 
-// binary is the program: the one that SHIPLOG_BINARY names, or one that build makes.
+// binary is the program: the one that SHIPLOG_BINARY names, or one that build makes, once for all runs of a series.
 func (b *bench) binary() string {
 	if name := os.Getenv("SHIPLOG_BINARY"); name != "" {
 		return name
 	}
-	return filepath.Join(b.dir, "shiplog")
+	return filepath.Join(cmp.Or(b.bin, b.dir), "shiplog")
 }
 
 func (b *bench) data() string { return filepath.Join(b.dir, "data") }
@@ -122,7 +123,8 @@ func (b *bench) calm(pid int) (time.Duration, error) {
 
 // build makes the program as it is released.
 func (b *bench) build() error {
-	if os.Getenv("SHIPLOG_BINARY") == "" {
+	_, missing := os.Stat(b.binary())
+	if os.Getenv("SHIPLOG_BINARY") == "" && (b.bin == "" || missing != nil) {
 		say("builds shiplog")
 		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.binary(), ".")
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -53,6 +52,7 @@ type cell struct {
 	Floor float64 `json:"floor,omitempty"` // median of an empty handler's, asked in turn with the others
 	Runs  int     `json:"runs,omitempty"`
 	Rows  int     `json:"rows,omitempty"`  // in the answer
+	Hits  int     `json:"hits,omitempty"`  // records that it is the newest of
 	Wrong string  `json:"wrong,omitempty"` // how the answer differs from what is in the records
 	Note  string  `json:"note,omitempty"`
 }
@@ -127,24 +127,4 @@ func (r *report) judge() {
 			f.Met = map[bool]string{true: "yes", false: "no"}[met]
 		}
 	}
-}
-
-func (r *report) save(name string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(name, append(text, '\n'), 0o644)
-}
-
-func load(name string) (*report, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return nil, err
-	}
-	r := new(report)
-	if err := json.Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("%s is no report of scripts/bench: %w", name, err)
-	}
-	return r, nil
 }

@@ -14,35 +14,36 @@ func (r *report) print(w io.Writer, markdown bool) error {
 	fmt.Fprintf(w, "%d records (%s), %d bytes as JSON lines; revision %s, %s\n%s\n\n", r.Records, r.Kind, r.Bytes, r.Revision,
 		r.When.Format("2006-01-02"), r.Machine)
 	head := append([]string{"", shiplog, "x floor", "target", "met"}, peers...)
-	var rows [][]string
-	group := ""
-	for _, f := range r.sorted() {
-		if markdown && f.alone() {
-			continue
-		}
-		if f.Group != group {
-			group = f.Group
-			rows = append(rows, make([]string, len(head)))
-			rows[len(rows)-1][0] = strings.ToUpper(group)
-		}
-		rows = append(rows, f.row(peers))
-	}
-	write := writeText
+	figures := r.sorted()
 	if markdown {
-		write = writeMarkdown
+		figures = slices.DeleteFunc(figures, (*figure).alone)
 	}
-	if err := write(w, head, rows); err != nil {
+	rows := inGroups(figures, len(head), func(f *figure) []string { return f.row(peers) })
+	if err := writeTable(w, markdown, head, rows); err != nil {
 		return err
 	}
-	fmt.Fprintln(w)
 	for _, n := range append(r.Notes, r.wrong()...) {
 		fmt.Fprintf(w, "- %s\n", n)
 	}
 	return nil
 }
 
+// inGroups are the rows of the figures, each group below a row with its name.
+func inGroups(figures []*figure, columns int, row func(*figure) []string) (rows [][]string) {
+	group := ""
+	for _, f := range figures {
+		if f.Group != group {
+			group = f.Group
+			rows = append(rows, make([]string, columns))
+			rows[len(rows)-1][0] = strings.ToUpper(group)
+		}
+		rows = append(rows, row(f))
+	}
+	return rows
+}
+
 // groups of rows, in the order of the table.
-var groups = []string{"answers", crowded, "writing", "memory", "space"}
+var groups = []string{"answers", crowded, "writing", "memory", "space", compressed, left}
 
 const crowded = "with 16 clients and 1,000 records/s"
 
@@ -83,7 +84,7 @@ func (r *report) wrong() (lines []string) {
 
 // alone tells that nobody is compared in the row, and nothing was promised.
 func (f *figure) alone() bool {
-	return f.Target == "" && len(f.Cells) == 1 && f.Cells[shiplog] != nil && f.Group != crowded
+	return f.Target == "" && len(f.Cells) == 1 && f.Cells[shiplog] != nil && f.Group != crowded && f.Group != compressed
 }
 
 func (f *figure) row(peers []string) []string {
@@ -131,6 +132,19 @@ func short(v float64) string {
 		return "0"
 	}
 	return fmt.Sprintf("%.2f", v)
+}
+
+// writeTable writes a table and an empty line.
+func writeTable(w io.Writer, markdown bool, head []string, rows [][]string) error {
+	write := writeText
+	if markdown {
+		write = writeMarkdown
+	}
+	err := write(w, head, rows)
+	if err == nil {
+		_, err = fmt.Fprintln(w)
+	}
+	return err
 }
 
 func writeText(w io.Writer, head []string, rows [][]string) error {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"time"
 
 	"shiplog/format"
@@ -18,7 +17,8 @@ type truth struct {
 	needles
 	day     time.Time // the day of userDay
 	answers map[string][]string
-	msgs    int64 // bytes of all messages
+	hits    map[string]int // how many records a question's page is the newest of, by question
+	msgs    int64          // bytes of all messages
 }
 
 func (b *bench) makeRecords() error {
@@ -68,10 +68,11 @@ var lastDay = time.Date(2026, 10, 31, 0, 0, 0, 0, time.UTC)
 // readTruth finds the needles, and then the answers.
 func (b *bench) readTruth() error {
 	say("reads %d MB of records, for what the answers have to be", b.report.Bytes/1e6)
-	t := &truth{answers: map[string][]string{}, day: time.Date(2026, 10, 15, 0, 0, 0, 0, time.UTC)}
-	if err := t.findNeedles(b.records); err != nil {
+	t := &truth{answers: map[string][]string{}, hits: map[string]int{}, day: time.Date(2026, 10, 15, 0, 0, 0, 0, time.UTC)}
+	if err := t.findNeedles(b.records, b.report.Bytes); err != nil {
 		return err
 	}
+	b.truth = t
 	pages := []*page{
 		{id: latest, holds: func(*seen) bool { return true }},
 		{id: errorsOf, holds: func(s *seen) bool { return s.level == "ERROR" && (s.category == "image" || s.category == "export") }},
@@ -92,6 +93,7 @@ func (b *bench) readTruth() error {
 		for _, p := range pages {
 			if p.holds(&s) {
 				p.add(s.msg)
+				t.hits[p.id]++
 			}
 		}
 		if s.category == "container" && s.user == countedUser {
@@ -116,7 +118,6 @@ func (b *bench) readTruth() error {
 		t.answers[perDay] = append(t.answers[perDay], fmt.Sprintf("%s %d", k, v))
 	}
 	slices.Sort(t.answers[perDay])
-	b.truth = t
 	return err
 }
 
@@ -124,18 +125,13 @@ func (b *bench) readTruth() error {
 type seen struct {
 	level, category, user, msg string
 	at                         time.Time
-	folded                     []byte // msg in lower case, as far as it is ASCII
+	folded                     []byte // msg as foldInto has it
 }
 
 func (s *seen) read(f *format.Fields) {
-	s.level, s.category, s.user, s.msg = string(f.Level), f.Category.String(), f.ActorName.String(), f.Msg.String()
+	s.level, s.category, s.user, s.msg = string(f.Level), f.Category.String(), f.ActorName.String(), kept(f)
 	s.at = time.Unix(0, f.Time).UTC()
-	s.folded = append(s.folded[:0], s.msg...)
-	for i, c := range s.folded {
-		if 'A' <= c && c <= 'Z' {
-			s.folded[i] = c + 'a' - 'A'
-		}
-	}
+	s.folded = foldInto(s.folded[:0], s.msg)
 }
 
 // page keeps the newest messages of those that hold.
@@ -150,35 +146,4 @@ func (p *page) add(msg string) {
 		p.last = append(p.last[:0], p.last[1:]...)
 	}
 	p.last = append(p.last, msg)
-}
-
-// findNeedles looks for the start of an object's id that few messages have: 4 to 15, or the fewest.
-func (t *truth) findNeedles(records string) error {
-	hits := map[string]int{}
-	err := lines(records, func(_ []byte, f *format.Fields) error {
-		if id := f.ObjID.String(); len(id) >= 12 && strings.Contains(f.Msg.String(), id[:12]) {
-			hits[id[:12]]++
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	best := ""
-	for id, n := range hits {
-		in, bestIn := n >= 4 && n <= 15, hits[best] >= 4 && hits[best] <= 15
-		if best == "" || in && !bestIn || in == bestIn && id < best {
-			best = id
-		}
-	}
-	if best == "" {
-		best = "68a6eb33c3d5" // the records have no ids: all of these have no hit
-	}
-	t.rare, t.inside = best, best[3:10]
-	for _, c := range "0123456789abcdef" {
-		if t.noHex = best[:11] + string(c); hits[t.noHex] == 0 {
-			break
-		}
-	}
-	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,20 +29,27 @@ type box struct {
 	dir    string // of the data
 	etc    string // what is not on the disk that is tortured
 	args   []string
+	packed int // compressed segments read so far
 
 	cmd  *exec.Cmd
 	url  string
 	said bytes.Buffer
 }
 
-// program is the binary under test.
+// program is the binary under test: one in a hurry, unless another one is asked for.
 func program(t *testing.T) string {
 	t.Helper()
 	if binary := os.Getenv("SHIPLOG_BINARY"); binary != "" {
 		return binary
 	}
-	binary := filepath.Join(t.TempDir(), "shiplog")
-	if out, err := exec.Command("go", "build", "-o", binary, "../..").CombinedOutput(); err != nil {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &soil{root: root, dir: t.TempDir()}
+	s.overlay(t, hurry)
+	binary := filepath.Join(s.dir, "shiplog")
+	if out, err := exec.Command("go", "build", "-overlay", s.file, "-o", binary, "../..").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return binary
@@ -185,19 +191,9 @@ func (b *box) records(t *testing.T) []record {
 // recordsOf does so, and with growing leaves out a last line of the log that is not whole yet.
 func (b *box) recordsOf(t *testing.T, growing bool) (all []record) {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(b.dir, "log", "[0-9]*.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.Sort(names)
+	names := b.segments(t)
 	for i, name := range names {
-		text, err := os.ReadFile(name)
-		if os.IsNotExist(err) {
-			continue // removed by rule just now
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := b.plain(t, name) // nothing when it was removed by rule just now
 		n := 0
 		for line := range bytes.Lines(text) {
 			n++

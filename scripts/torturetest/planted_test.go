@@ -61,6 +61,12 @@ var plants = []plant{
 	{"half a seal is written on to", "format/seal/keeper_load.go",
 		"errors.Join(k.takeTorn(c), k.writeAgain())", "errors.Join(func() error { if PLANTED { return nil }; return k.takeTorn(c) }(), k.writeAgain())",
 		[]finder{{"format/seal", "TestSealsCutAtEveryByte", "cut at byte"}}},
+	{"a plain file goes before the compressed one is synced", "format/compress/files.go",
+		"if err := f.Sync(); err != nil {", "if err := f.Sync(); err != nil && !(PLANTED) {",
+		[]finder{{"", "TestPowerCut/ext4", "zst cannot be read|is not what the plain file holds"}}},
+	{"a compressed file is not read back", "format/compress/files.go",
+		"\tif err == nil {\n\t\terr = same(sum, n, want, bytes)", "\tif PLANTED { err = nil } else if err == nil {\n\t\terr = same(sum, n, want, bytes)",
+		[]finder{{"format/compress", "TestWrongCompressedFileIsMadeAnew", "no Zstandard|records are left"}}},
 }
 
 // TestPlantedFaultsAreFound holds that the tests of crashes and failing disks find what they are for: each fault
@@ -72,7 +78,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &soil{root: root, dir: t.TempDir(), built: map[string]string{}}
-	s.overlay(t)
+	s.overlay(t, append(hurry, plants...))
 	for _, p := range plants {
 		for _, f := range p.finders {
 			t.Run(p.name+", "+f.test, func(t *testing.T) {
@@ -98,11 +104,11 @@ type soil struct {
 	built     map[string]string // binaries by package
 }
 
-// overlay writes the copies with all the faults in them.
-func (s *soil) overlay(t *testing.T) {
+// overlay writes the copies with all the changes in them.
+func (s *soil) overlay(t *testing.T, changes []plant) {
 	t.Helper()
 	files := map[string]string{}
-	for _, p := range plants {
+	for _, p := range changes {
 		path := filepath.Join(s.root, filepath.FromSlash(p.file))
 		text, ok := files[path]
 		if !ok {

@@ -21,8 +21,8 @@ const (
 	perCut  = 300
 )
 
-// keep holds the log so small that segments of 64 KiB are sealed, indexed and removed all the time.
-var keep = []string{"--keep-bytes", "1MiB"}
+// keep holds the log so small that segments of 64 KiB are sealed, indexed, compressed and removed all the time.
+var keep = []string{"--keep-bytes", "1MiB", "--compress-after", "1h"}
 
 // asked skips what takes long unless scripts/torture or scripts/test asks for it.
 func asked(t *testing.T) {
@@ -102,8 +102,10 @@ func (b *box) finish(t *testing.T, l *ledger) {
 	all := b.records(t)
 	l.check(t, all)
 	b.counts(t)
+	b.settles(t)
 	b.verify(t)
 	b.kill(t)
+	l.check(t, b.records(t))
 	if l.last > 6000 && all[0].Seq == 1 {
 		t.Error("nothing was removed by rule: the test tests less than it says")
 	}

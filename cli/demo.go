@@ -50,7 +50,7 @@ func (d *daemon) tell(ctx context.Context) error {
 	if err := d.openServing(); err != nil {
 		return err
 	}
-	n, _ := d.writer.Last()
+	n := d.writer.LastSeq()
 	d.notes = append(d.notes, fmt.Sprintf("%d records of %d days in %s, deleted at the end (Ctrl-C)", n, demoDays, d.dir),
 		"", "Who deleted paperless? Try in another terminal:", "")
 	for _, c := range []string{"query -n 20", "query --level WARN,ERROR --since 14d", "query --text paperless -n 12 -o csv", "query --since 6d --category auth,container --stream log", "query -f"} {

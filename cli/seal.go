@@ -35,7 +35,7 @@ sealed gets a signed line in DATA/log/SEALS.jsonl; see shiplog verify.`,
 			if err == nil {
 				err = k.CatchUp(cmd.Context())
 			}
-			last, _ := w.Last()
+			last := w.LastSeq()
 			if err := errors.Join(err, w.Close()); err != nil {
 				return err
 			}

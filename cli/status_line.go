@@ -58,12 +58,11 @@ func captureText(s agent.Stats) []string {
 // lastRecord is the number of the newest record; 0 when there is none, or the log cannot be read.
 func (d *daemon) lastRecord() uint64 {
 	if d.writer != nil {
-		last, _ := d.writer.Last()
-		return last
+		return d.writer.LastSeq()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), statusEvery)
 	defer cancel()
-	last, _, err := d.index.Last(ctx)
+	last, err := d.index.LastSeq(ctx)
 	if err != nil {
 		return 0
 	}

@@ -36,6 +36,9 @@ func (w *Writer) prepare(b *batch, recs []*Record, restore bool) error {
 		if err := w.complete(c, restore); err != nil {
 			return err
 		}
+		if c.Eseq != 0 {
+			w.knowEseq()
+		}
 		b.encode(c)
 	}
 	return nil

@@ -22,6 +22,9 @@ func (b *Batch) Add(r *Record) error {
 	if err := b.w.complete(&b.r, b.b.restore); err != nil {
 		return err
 	}
+	if b.r.Eseq != 0 {
+		b.w.knowEseq()
+	}
 	b.b.encode(&b.r)
 	return nil
 }
@@ -33,6 +36,9 @@ func (b *Batch) AddLine(c *Canonical) error {
 		if err := restorable(c.Seq, c.Eseq); err != nil {
 			return err
 		}
+	}
+	if c.Eseq != 0 {
+		b.w.knowEseq()
 	}
 	start := len(b.b.buf)
 	b.b.buf = append(append(b.b.buf, c.tail...), '\n')

@@ -19,17 +19,17 @@ type Options struct {
 
 // WriterStats is what a writer has done since it was opened.
 type WriterStats struct {
-	Records, Bytes    uint64 // appended
-	Writes            uint64 // write calls
-	Syncs             uint64 // fdatasync calls that succeeded
-	SyncErrors        uint64
-	SyncTime          time.Duration // spent in fdatasync
-	Sealed            uint64        // segments
-	State             string        // StateOK, StateFull or StateReadOnly
-	Reason            string        // why the state is not ok
-	Refused           uint64        // records refused in the states full and read-only
-	LastSeq, LastEseq uint64
-	DurableSeq        uint64 // newest record that is safe on disk
+	Records, Bytes uint64 // appended
+	Writes         uint64 // write calls
+	Syncs          uint64 // fdatasync calls that succeeded
+	SyncErrors     uint64
+	SyncTime       time.Duration // spent in fdatasync
+	Sealed         uint64        // segments
+	State          string        // StateOK, StateFull or StateReadOnly
+	Reason         string        // why the state is not ok
+	Refused        uint64        // records refused in the states full and read-only
+	LastSeq        uint64
+	DurableSeq     uint64 // newest record that is safe on disk
 }
 
 // The states of a writer. It leaves the last two by itself once a write succeeds again.

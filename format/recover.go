@@ -43,7 +43,7 @@ func (w *Writer) recover() error {
 }
 
 // findLast finds the newest numbers: in the newest segment, as a whole because a tool may have changed the order
-// of its lines, and the eseq if need be in the newest segment that has one.
+// of its lines. An eseq that is not there is looked for when it is needed.
 func (w *Writer) findLast(l *Log, segs []Segment) error {
 	if len(segs) == 0 {
 		return nil
@@ -56,23 +56,8 @@ func (w *Writer) findLast(l *Log, segs []Segment) error {
 	if err := w.countOlder(l, segs[:len(segs)-1]); err != nil {
 		return err
 	}
-	for _, seg := range slices.Backward(segs) {
-		if w.eseq > 0 {
-			return nil
-		}
-		found, err := l.mentions(seg, `"eseq":`)
-		if err != nil || !found {
-			continue // damage: a reader will say so
-		}
-		for ln, err := range l.ordered(seg, 0, descending) {
-			if err == nil && ln.Fields.Eseq > 0 {
-				w.eseq = ln.Fields.Eseq
-				break
-			}
-		}
-	}
 	if w.eseq == 0 {
-		w.countRemoved(l, segs)
+		w.older = segs
 	}
 	return nil
 }

@@ -39,11 +39,11 @@ func removalOf(f *Fields) (Removal, bool) {
 	return m, true
 }
 
-// countRemoved raises the newest eseq to the one that the newest removal knew of. It is asked when no segment has one:
-// whoever was at position 500 of the events must not get others under the numbers up to 500.
-func (w *Writer) countRemoved(l *Log, segs []Segment) {
+// removedEseq returns the newest eseq that the newest removal knew of; 0 when there is none. It is asked when no segment
+// has one: whoever was at position 500 of the events must not get others under the numbers up to 500.
+func removedEseq(l *Log, segs []Segment) uint64 {
 	if len(segs) == 0 || segs[0].First <= 1 {
-		return // nothing was removed
+		return 0 // nothing was removed
 	}
 	for _, seg := range slices.Backward(segs) {
 		if found, err := l.mentions(seg, ActionRetentionStart); err != nil || !found {
@@ -54,9 +54,9 @@ func (w *Writer) countRemoved(l *Log, segs []Segment) {
 				continue
 			}
 			if m, ok := removalOf(ln.Fields); ok && m.LastEseq <= maxSeq {
-				w.eseq = m.LastEseq
-				return
+				return m.LastEseq
 			}
 		}
 	}
+	return 0
 }

@@ -46,7 +46,7 @@ type Writer struct {
 	tailFirst uint64 // seq of the first record in tail
 	synced    uint64 // seq of the newest durable record
 
-	seq, eseq uint64 // newest
+	seq, eseq uint64 // newest; eseq once knowEseq has returned
 	buf       []byte // reused for each write
 
 	torn    *tornTail // found at Open and not yet taken away
@@ -55,6 +55,9 @@ type Writer struct {
 	stats   WriterStats
 
 	bells []chan struct{} // of SealBell
+
+	eseqOnce sync.Once
+	older    []Segment // where the newest eseq is to be looked for; nil: it is known
 }
 
 // request is one call of Append waiting for its commit.
@@ -295,13 +298,6 @@ func (w *Writer) Close() error {
 	return errors.Join(err, w.lock.Close())
 }
 
-// Last returns the newest Seq and the newest Eseq; 0 when there is none.
-func (w *Writer) Last() (seq, eseq uint64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.seq, w.eseq
-}
-
 // Active returns the name of the active segment and how many bytes of it are safe on disk: these never change
 // again. Segments with a smaller number do not change at all. The name is empty while there is no active segment,
 // or it is not certain which one that is.
@@ -330,7 +326,7 @@ func (w *Writer) Stats() WriterStats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.stats
-	s.State, s.Reason, s.LastSeq, s.LastEseq = w.health.name(), w.health.reason, w.seq, w.eseq
+	s.State, s.Reason, s.LastSeq = w.health.name(), w.health.reason, w.seq
 	s.DurableSeq = w.synced
 	return s
 }

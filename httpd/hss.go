@@ -85,7 +85,7 @@ func (h hss) events(w http.ResponseWriter, r *request) error {
 
 // page counts and lists on one state of the log: up to the record that is the newest now.
 func (h hss) page(w http.ResponseWriter, r *request, query index.Query) error {
-	last, _, err := h.s.opts.Index.Last(r.Context())
+	last, err := h.s.opts.Index.LastSeq(r.Context())
 	if err != nil {
 		return fmt.Errorf("list events: %w", err)
 	}

@@ -73,7 +73,7 @@ func newHub(ctx context.Context, x *index.Index, max int, logger *slog.Logger) *
 // subscribe begins to watch: no event that is appended from now on is missed. leave must be called.
 func (h *hub) subscribe(ctx context.Context, typ, given, state string) (*waiter, error) {
 	since := time.Now().UnixNano()
-	last, _, err := h.index.Last(ctx)
+	last, err := h.index.LastSeq(ctx)
 	if err != nil {
 		return nil, err
 	}

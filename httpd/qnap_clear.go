@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"shiplog/format"
-	"shiplog/index"
 )
 
 // clearAction marks the records that move the watermark; clearView must be in their data, so that no client
@@ -29,39 +28,7 @@ type clearState struct {
 	one sync.Mutex // held by the clear in progress, across its append: one after the other
 
 	mu   sync.Mutex
-	upto uint64 // guarded by mu; seq up to which log.clear records were looked for
-	mark uint64 // guarded by mu; seq of the newest one
-}
-
-// watermark is the seq at and below which /log shows nothing, by what is in the log up to last, the newest seq.
-// An answer that looks no further is about one moment, whoever clears the log meanwhile.
-func (s *Server) watermark(ctx context.Context) (mark, last uint64, err error) {
-	if last, _, err = s.opts.Index.Last(ctx); err != nil {
-		return 0, 0, err
-	}
-	c := &s.clear
-	c.mu.Lock()
-	upto := c.upto
-	mark = c.mark
-	c.mu.Unlock()
-	if last <= upto {
-		return mark, last, nil
-	}
-	query := index.Query{After: max(upto, mark), Before: last + 1, Stream: format.StreamLog,
-		Categories: []string{clearCategory}, Actions: []string{clearAction}}
-	for f, err := range s.opts.Index.Each(ctx, query) {
-		if err != nil {
-			return 0, 0, err
-		}
-		if isClear(f) {
-			mark = f.Seq
-			break // newest first
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.upto, c.mark = max(c.upto, last), max(c.mark, mark)
-	return c.mark, last, nil
+	seen clearsSeen // guarded by mu
 }
 
 func isClear(f *format.Fields) bool {
@@ -103,7 +70,7 @@ func (s *Server) clearLog(ctx context.Context, user, ip, agent string) (int, err
 		return 0, err
 	}
 	s.clear.mu.Lock()
-	s.clear.mark = max(s.clear.mark, rec.Seq)
+	s.clear.seen.mark = max(s.clear.seen.mark, rec.Seq)
 	s.clear.mu.Unlock()
 	query := visibleLog(old)
 	query.Before = rec.Seq

@@ -21,7 +21,7 @@ const (
 
 // list answers GET log: the newest records first.
 func (q qnap) list(w http.ResponseWriter, r *request, _ caller) error {
-	query, err := q.logQuery(r.Context(), r.query)
+	query, err := parseLogFilters(r.query, q.start, q.end)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (q qnap) list(w http.ResponseWriter, r *request, _ caller) error {
 		return err
 	}
 	query.Limit, query.Offset = int(min(limit, maxLogLimit)), int(min(offset, math.MaxInt))
-	page, err := q.s.search(r.Context(), query)
+	page, err := q.s.searchVisible(r.Context(), query)
 	if err != nil {
 		return fmt.Errorf("list log: %w", err)
 	}
@@ -65,7 +65,7 @@ func visibleLog(watermark uint64) index.Query {
 	return index.Query{After: watermark, Stream: format.StreamLog, NotCategories: []string{authCategory}}
 }
 
-// logQuery reads the filters of GET log and of the export, and bounds them to what is visible now.
+// logQuery reads the filters of the export, and bounds them to what is visible now.
 func (q qnap) logQuery(ctx context.Context, p params) (index.Query, error) {
 	query, err := parseLogFilters(p, q.start, q.end)
 	if err != nil {

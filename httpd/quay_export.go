@@ -100,7 +100,7 @@ func (x *exporter) admit(ctx context.Context, r *request, j *exportJob) error {
 	if err := x.reserve(j.Owner); err != nil {
 		return err
 	}
-	last, _, err := x.index.Last(ctx)
+	last, err := x.index.LastSeq(ctx)
 	if err == nil {
 		j.Upto = last
 		err = x.note(ctx, j.audit(format.OutcomeSuccess, "").from(r))

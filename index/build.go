@@ -79,7 +79,9 @@ func (x *Index) buildFiles(s *segment, dir string, man *manifest) error {
 	b.c.damaged += torn
 	c := b.view()
 	c.cube = makeCube(c)
-	if err := os.WriteFile(filepath.Join(dir, columnsFile), c.encode(), 0o640); err != nil {
+	encoded := c.encode()
+	man.Head = headSum(encoded)
+	if err := os.WriteFile(filepath.Join(dir, columnsFile), encoded, 0o640); err != nil {
 		return err
 	}
 	if c.rows == 0 || c.shuffled || c.category.lost || c.user.lost || c.blocks() > math.MaxUint16 {

@@ -7,24 +7,41 @@ import (
 	"unsafe"
 )
 
-// The sections of a columns file.
+// The sections of a columns file. Those before colHead are its head, which has a checksum of its own: it tells what most
+// segments are asked, and is all of the file that is read until rows are needed.
 const (
-	colMeta = iota // fixed numbers, see putMeta
-	colSeqs
+	colMeta     = iota // fixed numbers, see putMeta
+	colCube            // rollup
+	colHeadDict        // dictionaries of category, action and user, each: ends, blob
+	colHead     = colHeadDict + 2*headDicts
+)
+
+const (
+	colSeqs = colHead + iota
 	colTimes
 	colOffLow
 	colOffTop
 	colBits
 	colEseqs
 	colOdd
-	colCube
-	colCodes     // five columns, each: codes, ends, blob
-	colSections  = colCodes + 3*5
+	colCodes                    // of the five columns
+	colDict      = colCodes + 5 // dictionaries of object and facets
+	colSections  = colDict + 2*(5-headDicts)
 	colMetaWords = 13
+	headDicts    = 3
 )
 
+// codeColumns are the columns of codes; the dictionaries of the first headDicts of them are in the head.
 func (c *columns) codeColumns() []*codes {
 	return []*codes{&c.category, &c.action, &c.user, &c.object, &c.facets}
+}
+
+// dictSection is the first of the two sections of the dictionary of column i.
+func dictSection(i int) int {
+	if i < headDicts {
+		return colHeadDict + 2*i
+	}
+	return colDict + 2*(i-headDicts)
 }
 
 // encode makes the columns file.
@@ -36,30 +53,33 @@ func (c *columns) encode() []byte {
 	s[colBits], s[colEseqs], s[colOdd] = asBytes(c.bits), asBytes(c.eseqs), asBytes(c.odd)
 	s[colCube] = c.cube.encode()
 	for i, k := range c.codeColumns() {
-		part := s[colCodes+3*i:]
 		switch {
 		case k.w1 != nil:
-			part[0] = asBytes(k.w1)
+			s[colCodes+i] = asBytes(k.w1)
 		case k.w2 != nil:
-			part[0] = asBytes(k.w2)
+			s[colCodes+i] = asBytes(k.w2)
 		default:
-			part[0] = asBytes(k.w4)
+			s[colCodes+i] = asBytes(k.w4)
 		}
-		part[1], part[2] = asBytes(k.dict.ends), k.dict.blob
+		at := dictSection(i)
+		s[at], s[at+1] = asBytes(k.dict.ends), k.dict.blob
 	}
 	return encodeSections(s)
 }
 
 func (c *columns) putMeta() []byte {
-	flags := uint64(0)
+	flags, last := uint64(0), c.seq0
 	for i, on := range []bool{c.eseqLost, c.shuffled, c.category.lost, c.action.lost, c.user.lost, c.object.lost, c.facets.lost, c.cube != nil} {
 		if on {
 			flags |= 1 << i
 		}
 	}
+	if c.rows > 0 {
+		last = c.seq(c.rows - 1)
+	}
 	var b []byte
 	for _, v := range [colMetaWords]uint64{uint64(c.rows), uint64(c.end), c.seq0, c.eseq0, flags, uint64(c.damaged), uint64(c.doubled),
-		uint64(c.minTime), uint64(c.maxTime), c.minEseq, c.maxEseq} {
+		uint64(c.minTime), uint64(c.maxTime), c.minEseq, c.maxEseq, last} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
 	return b
@@ -72,16 +92,11 @@ func decodeColumns(b []byte) (*columns, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(s[colMeta]) != 8*colMetaWords {
-		return nil, fmt.Errorf("%w: meta of %d bytes", errBadFile, len(s[colMeta]))
+	h, err := decodeHead(s)
+	if err != nil {
+		return nil, err
 	}
-	m := func(i int) uint64 { return binary.LittleEndian.Uint64(s[colMeta][8*i:]) }
-	if m(0) > math.MaxInt32 || m(1) > math.MaxInt64 {
-		return nil, fmt.Errorf("%w: %d rows in %d bytes", errBadFile, m(0), m(1))
-	}
-	flag := func(i int) bool { return m(4)>>i&1 != 0 }
-	c := &columns{rows: int(m(0)), end: int64(m(1)), seq0: m(2), eseq0: m(3), eseqLost: flag(0), shuffled: flag(1),
-		damaged: int(m(5)), doubled: int(m(6)), minTime: int64(m(7)), maxTime: int64(m(8)), minEseq: m(9), maxEseq: m(10)}
+	c := h.columns
 	c.zones = new(timeZones)
 	d := decoder{rows: c.rows}
 	c.seqs, c.times = column[uint64](&d, s[colSeqs], true), column[int64](&d, s[colTimes], false)
@@ -89,19 +104,18 @@ func decodeColumns(b []byte) (*columns, error) {
 	c.bits, c.eseqs = column[uint8](&d, s[colBits], false), column[uint32](&d, s[colEseqs], true)
 	c.odd = column[uint64](&decoder{rows: (c.blocks() + 63) / 64, err: d.err}, s[colOdd], false)
 	for i, k := range c.codeColumns() {
-		d.codes(k, s[colCodes+3*i:], flag(2+i))
+		if i >= headDicts {
+			d.dict(k, s[dictSection(i):])
+		}
+		d.codes(k, s[colCodes+i])
 	}
 	if d.err != nil {
 		return nil, d.err
 	}
-	if len(c.odd) < (c.blocks()+63)/64 || !c.rising() {
+	if len(c.odd) < (c.blocks()+63)/64 || !c.rising() || c.rows > 0 && c.seq(c.rows-1) != h.last {
 		return nil, fmt.Errorf("%w: rows out of order", errBadFile)
 	}
-	if flag(7) {
-		c.cube, err = decodeCube(s[colCube], c)
-		c.merged = new(mergedCube)
-	}
-	return c, err
+	return &c, nil
 }
 
 // decoder remembers the first thing that was wrong.
@@ -122,14 +136,15 @@ func column[T number](d *decoder, b []byte, mayLack bool) []T {
 	return col
 }
 
-func (d *decoder) codes(k *codes, s [][]byte, lost bool) {
-	if k.lost = lost; lost || d.err != nil {
+// dict takes over the two sections of a dictionary.
+func (d *decoder) dict(k *codes, s [][]byte) {
+	if k.lost || d.err != nil {
 		return
 	}
-	if k.dict.ends, d.err = asColumn[uint32](s[1]); d.err != nil {
+	if k.dict.ends, d.err = asColumn[uint32](s[0]); d.err != nil {
 		return
 	}
-	k.dict.blob = s[2]
+	k.dict.blob = s[1]
 	last := uint32(0)
 	for _, e := range k.dict.ends {
 		if e < last || uint64(e) > uint64(len(k.dict.blob)) {
@@ -138,19 +153,23 @@ func (d *decoder) codes(k *codes, s [][]byte, lost bool) {
 		}
 		last = e
 	}
-	if d.rows == 0 {
+}
+
+// codes takes over the section of a column whose dictionary is known.
+func (d *decoder) codes(k *codes, s []byte) {
+	if k.lost || d.err != nil || d.rows == 0 {
 		return
 	}
 	highest := uint32(0)
-	switch len(s[0]) / d.rows {
+	switch len(s) / d.rows {
 	case 1:
-		k.w1 = column[uint8](d, s[0], false)
+		k.w1 = column[uint8](d, s, false)
 		highest = highestOf(k.w1)
 	case 2:
-		k.w2 = column[uint16](d, s[0], false)
+		k.w2 = column[uint16](d, s, false)
 		highest = highestOf(k.w2)
 	default:
-		k.w4 = column[uint32](d, s[0], false)
+		k.w4 = column[uint32](d, s, false)
 		highest = highestOf(k.w4)
 	}
 	if d.err == nil && int(highest) >= k.dict.len() {

@@ -124,6 +124,35 @@ func (r *run) fromThin(v *view, emit emitter) bool {
 	return false
 }
 
+// fromHead answers from the head of an index whose columns nobody has needed yet, when that is enough: with it all is
+// done. A text that the gate knows not to be there needs no columns either.
+func (r *run) fromHead(v *view, t *table, emit emitter) (done bool, err error) {
+	if t.cols != nil || !t.disk.head.planned() {
+		return false, nil
+	}
+	h := t.disk.head
+	err = guard(func() error {
+		if !h.within(v) {
+			r.x.strays.Store(true)
+			return errStray
+		}
+		p := newPlan(&r.q, r.m, &h.columns, v.after, v.below)
+		r.group.begin(p)
+		done = p == nil || p.counted != nil && r.fromCube(p, emit)
+		return nil
+	})
+	if err == nil && !done {
+		var n need
+		n, err = r.gate(t)
+		done = n.none
+	}
+	if done && err == nil {
+		r.damaged += h.damaged
+		r.leave(&h.columns)
+	}
+	return done, err
+}
+
 // fromCube answers from the rollup alone when that is enough: a count, or a page that begins beyond.
 func (r *run) fromCube(p *plan, emit emitter) bool {
 	cu := p.c.cube

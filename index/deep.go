@@ -47,6 +47,10 @@ func (x *Index) spanOf(ctx context.Context, v *view, q *Query) (span, error) {
 	if s.known {
 		return s, nil
 	}
+	if d := x.diskOf(v.seg, v.id); d != nil {
+		defer d.release()
+		return d.head.span(), nil
+	}
 	without, err := x.withoutActions(v, q.Actions)
 	if without {
 		return span{true, 0, -1}, err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -17,13 +16,16 @@ type disk struct {
 	dir  string
 	man  *manifest
 	file os.FileInfo // of the manifest, to tell this index from one that another process put in its place
-	cols *columns
+	head *head       // lies in maps: who looks is guarded
 
-	mu    sync.Mutex
-	refs  int      // guarded by mu, as all below; the segment holds one
-	maps  [][]byte // mapped files
-	g     *gate    // nil: not opened yet
-	fault error    // what was wrong with the gate
+	mu        sync.Mutex
+	refs      int                  // guarded by mu, as all below; the segment holds one
+	maps      [][]byte             // mapped files; the first is that of the columns
+	cols      *columns             // nil: not checked yet; constant once it is not
+	colsFault error                // what was wrong with them
+	g         *gate                // nil: not opened yet
+	fault     error                // what was wrong with the gate
+	summed    map[string]fileState // files of Bleve that had the right sum, by name
 
 	names   facetNames // of cols.facets; without a table: not made yet, or noNames
 	roll    *rollup    // nil: not made yet, or noRoll
@@ -32,8 +34,8 @@ type disk struct {
 	noRoll  bool       // it is not worth it, or there was no room
 }
 
-// openDisk opens the index in dir of a segment file, which is id and has the sum that sum returns. Columns are checked and mapped;
-// gate and Bleve wait until a text is searched.
+// openDisk opens the index in dir of a segment file, which is id and has the sum that sum returns. Of the columns only
+// the head is read and checked; all else waits until somebody needs it.
 func openDisk(dir string, id fileID, sum func() (*fileSum, error)) (*disk, error) {
 	fi, err := os.Stat(filepath.Join(dir, manifestFile))
 	if err != nil {
@@ -43,21 +45,51 @@ func openDisk(dir string, id fileID, sum func() (*fileSum, error)) (*disk, error
 	if err != nil {
 		return nil, err
 	}
-	b, err := mapFile(filepath.Join(dir, columnsFile), man.Files[columnsFile])
+	b, err := mapFile(filepath.Join(dir, columnsFile), man.Files[columnsFile], man.Head.Size)
 	if err != nil {
 		return nil, err
 	}
 	d := &disk{dir: dir, man: man, file: fi, refs: 1, maps: [][]byte{b}}
-	err = guard(func() error { d.cols, err = decodeColumns(b); return err })
-	if err == nil && (d.cols.end > id.size || man.Blocks > 0 && man.Blocks != d.cols.blocks()) {
+	err = guard(func() error { d.head, err = readHead(b, man.Head); return err })
+	if err == nil && (d.head.end > id.size || man.Blocks > 0 && man.Blocks != d.head.blocks()) {
 		err = fmt.Errorf("%w: columns of another segment", errBadFile)
 	}
 	if err != nil {
 		d.release()
 		return nil, err
 	}
-	_ = unix.Madvise(b, unix.MADV_DONTNEED) // looked at once from end to end; what queries need comes back
 	return d, nil
+}
+
+// columns are the columns, which are checked when they are first asked for. The caller holds d.
+func (d *disk) columns() (*columns, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.cols != nil || d.colsFault != nil {
+		return d.cols, d.colsFault
+	}
+	b, c := d.maps[0], (*columns)(nil)
+	err := guard(func() (err error) {
+		if err = checkSum(columnsFile, b, d.man.Files[columnsFile]); err == nil {
+			c, err = decodeColumns(b)
+		}
+		return err
+	})
+	if err != nil {
+		d.colsFault = fmt.Errorf("%w: %w", errStale, err)
+		return nil, d.colsFault
+	}
+	_ = unix.Madvise(b, unix.MADV_DONTNEED) // looked at once from end to end; what queries need comes back
+	c.cube, c.merged = d.head.cube, d.head.merged
+	d.cols = c
+	return c, nil
+}
+
+// checked are the columns if they were asked for before; nil: not yet.
+func (d *disk) checked() *columns {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cols
 }
 
 // replaced tells whether another index lies where d was opened.
@@ -122,10 +154,15 @@ func (d *disk) gate() (*gate, error) {
 	if d.g != nil || d.fault != nil {
 		return d.g, d.fault
 	}
-	b, err := mapFile(filepath.Join(d.dir, gateFile), d.man.Files[gateFile])
+	b, err := mapFile(filepath.Join(d.dir, gateFile), d.man.Files[gateFile], 0)
 	if err == nil {
 		d.maps = append(d.maps, b)
-		err = guard(func() error { d.g, err = decodeGate(b, d.man.Blocks); return err })
+		err = guard(func() (err error) {
+			if err = checkSum(gateFile, b, d.man.Files[gateFile]); err == nil {
+				d.g, err = decodeGate(b, d.man.Blocks)
+			}
+			return err
+		})
 	}
 	_ = unix.Madvise(b, unix.MADV_DONTNEED)
 	if isShortage(err) {
@@ -135,26 +172,6 @@ func (d *disk) gate() (*gate, error) {
 		d.g, d.fault = nil, fmt.Errorf("%w: %w", errStale, err)
 	}
 	return d.g, d.fault
-}
-
-// checkBleve holds the files of the Bleve index against their sums: Bleve itself does not.
-func (d *disk) checkBleve() error {
-	for name, want := range d.man.Files {
-		if !strings.HasPrefix(name, bleveFolder+"/") {
-			continue
-		}
-		got, err := sumFile(filepath.Join(d.dir, filepath.FromSlash(name)))
-		if isShortage(err) {
-			return err
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", errStale, err)
-		}
-		if *got != *want {
-			return fmt.Errorf("%w: checksum of %s does not match", errStale, name)
-		}
-	}
-	return nil
 }
 
 // isShortage tells whether err says nothing of a file: this process has no descriptor or no memory left to open it.
@@ -187,7 +204,7 @@ func (x *Index) diskOf(s *segment, id fileID) *disk {
 	switch {
 	case err == nil:
 		d.refs++
-		s.disk, s.diskState, s.thin, s.span = d, diskOpen, nil, d.cols.span()
+		s.disk, s.diskState, s.thin, s.span = d, diskOpen, nil, d.head.span()
 		x.cache.forgetLocked(s)
 		return d
 	case isShortage(err): // it may open the next time

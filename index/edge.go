@@ -38,18 +38,26 @@ func (x *Index) summary(ctx context.Context, v *view) (summary, error) {
 	if ok {
 		return s, nil
 	}
-	t, err := x.open(ctx, v)
-	if err != nil {
-		return s, err
+	if d := x.diskOf(v.seg, v.id); d != nil {
+		if ok = d.head.within(v); ok {
+			s = d.head.summary()
+		}
+		d.release()
 	}
-	defer t.release()
-	err = guard(func() error { s = summarize(v, t.cols); return nil })
-	if err == nil {
-		v.seg.mu.Lock()
-		v.seg.sum = s
-		v.seg.mu.Unlock()
+	if !ok {
+		t, err := x.open(ctx, v)
+		if err != nil {
+			return s, err
+		}
+		defer t.release()
+		if err := guard(func() error { s = summarize(v, t.cols); return nil }); err != nil {
+			return s, err
+		}
 	}
-	return s, err
+	v.seg.mu.Lock()
+	v.seg.sum = s
+	v.seg.mu.Unlock()
+	return s, nil
 }
 
 // known is what is known of v without looking at the segment.

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"hash/crc32"
 	"math/rand/v2"
 	"testing"
 
@@ -75,6 +76,37 @@ func FuzzColumns(f *testing.F) {
 			var sel selection
 			for i := p.from / blockRecords; i <= (p.to-1)/blockRecords; i++ {
 				p.block(i, &sel)
+			}
+		}
+	})
+}
+
+// The same for the head alone, with the sum of what stands there.
+func FuzzHead(f *testing.F) {
+	_, cols, _ := sampleColumns(f, 70)
+	for i := range sectionsHead + sectionsEntry*colSections + 8*colMetaWords {
+		f.Add([]byte{byte(i), byte(i >> 8), 0, 0xff}, uint(len(cols)))
+	}
+	f.Fuzz(func(t *testing.T, edits []byte, size uint) {
+		b := damaged(cols, edits, size)
+		want := headSum(cols)
+		want.CRC = crc32.Checksum(b[:min(int(want.Size), len(b))], castagnoli)
+		h, err := readHead(b, want)
+		if err != nil {
+			return
+		}
+		h.within(&view{after: h.seq0, below: h.last})
+		if h.span(); !h.planned() {
+			return
+		}
+		q := Query{Categories: []string{"container"}, User: "admin", ObjName: "web-3", Actions: []string{"image.pull"}, Numbered: true}
+		for i, q := range []*Query{{}, {Numbered: true, Levels: []format.Level{format.LevelInfo}}, &q} {
+			m := newMatcher(q)
+			if i == 0 {
+				m.only = []Place{{h.minTime, 1}, {h.maxTime, h.seq0 + 3}}
+			}
+			if p := newPlan(q, m, &h.columns, 0, 0); p != nil && p.counted != nil {
+				h.merged.of(h.cube).count(p.counted)
 			}
 		}
 	})

@@ -297,6 +297,16 @@ func (x *Index) Last(ctx context.Context) (seq, eseq uint64, err error) {
 	return x.edge(ctx, true)
 }
 
+// LastSeq returns the highest seq in the log; 0 when there is none. To know the highest eseq, too, takes much longer in a
+// log without events and without an index.
+func (x *Index) LastSeq(ctx context.Context) (uint64, error) {
+	snap, err := x.look()
+	if err != nil {
+		return 0, err
+	}
+	return x.lastSeq(ctx, snap)
+}
+
 // First returns the lowest seq and eseq still in the log, older ones having been pruned; 0 when there is none.
 func (x *Index) First(ctx context.Context) (seq, eseq uint64, err error) {
 	return x.edge(ctx, false)

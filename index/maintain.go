@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -32,6 +34,9 @@ func (x *Index) Run(ctx context.Context) error {
 		rung := x.bell.next()
 		snap, err := x.look()
 		unread = x.tellUnread(unread, err)
+		if err == nil && seen == nil {
+			_ = x.attend(func() error { x.openAhead(ctx, snap); return nil })
+		}
 		if err == nil && x.mayWrite() && time.Since(failed) > retryAfter {
 			if snap != seen {
 				x.sweep(snap)
@@ -56,6 +61,25 @@ func (x *Index) Run(ctx context.Context) error {
 		seen = snap
 	}
 	return nil
+}
+
+// maxOpening is how many indexes are opened at a time: to wait for a disk once for each of a long log takes long.
+const maxOpening = 8
+
+// openAhead opens the indexes of sealed segments, the newest first, before anybody asks.
+func (x *Index) openAhead(ctx context.Context, snap *snapshot) {
+	var opening errgroup.Group
+	opening.SetLimit(maxOpening)
+	for i := len(snap.views) - 2; i >= 0 && ctx.Err() == nil; i-- {
+		v := &snap.views[i]
+		opening.Go(func() error {
+			if d := x.diskOf(v.seg, v.id); d != nil {
+				d.release()
+			}
+			return nil
+		})
+	}
+	_ = opening.Wait()
 }
 
 // tellUnread says that the log cannot be read, once for each reason: a server that may not read it would otherwise
@@ -128,12 +152,9 @@ func (x *Index) nextToBuild(snap *snapshot) *segment {
 		default:
 		}
 		if d := x.diskOf(v.seg, v.id); d != nil {
-			_ = guard(func() error {
-				if from, to := v.rows(d.cols); from > 0 || to < d.cols.rows {
-					x.strays.Store(true)
-				}
-				return nil
-			})
+			if !d.head.within(v) {
+				x.strays.Store(true)
+			}
 			d.release()
 			continue
 		}

@@ -31,7 +31,8 @@ const (
 //	2  columns: facets; the tag of an object
 //	3  gate: blocks whose text is not in Bleve
 //	4  gate: long runs as filters of blocks; Bleve: nothing of long runs, no folder of its own inside
-const indexVersion = 4
+//	5  columns: a head with a checksum of its own
+const indexVersion = 5
 
 // maxManifest bounds a manifest, in bytes; one of a dozen files is 2 KiB.
 const maxManifest = 1 << 20
@@ -42,6 +43,7 @@ type manifest struct {
 	Segment fileSum             `json:"segment"`
 	MTime   time.Time           `json:"mtime"`  // of the segment; another time with the same sum is fine
 	Blocks  int                 `json:"blocks"` // Bleve documents; 0: no gate and no Bleve
+	Head    *fileSum            `json:"head"`   // of the file of columns
 	Files   map[string]*fileSum `json:"files"`
 }
 
@@ -112,7 +114,7 @@ func readManifest(dir string, id fileID, sum func() (*fileSum, error)) (*manifes
 	if err := json.Unmarshal(b, m); err != nil {
 		return nil, fmt.Errorf("%w: manifest: %w", errBadFile, err)
 	}
-	if m.Version != indexVersion || m.Files[columnsFile] == nil || m.Blocks < 0 || m.Blocks > 0 && m.Files[gateFile] == nil {
+	if m.Version != indexVersion || m.Files[columnsFile] == nil || m.Head == nil || m.Blocks < 0 || m.Blocks > 0 && m.Files[gateFile] == nil {
 		return nil, fmt.Errorf("%w: manifest of version %d", errBadFile, m.Version)
 	}
 	if m.Segment.Size != id.size {
@@ -181,8 +183,9 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// mapFile maps the file at path for reading, after holding it against its sum.
-func mapFile(path string, want *fileSum) ([]byte, error) {
+// mapFile maps the file at path for reading when it has the size that want says. Nobody has held it against the checksum.
+// Its first bytes, as many as head, are on the way into memory: faults would bring in several times as much, piece by piece.
+func mapFile(path string, want *fileSum, head int64) ([]byte, error) {
 	f, fi, err := openFile(path)
 	if err != nil {
 		return nil, err
@@ -191,18 +194,20 @@ func mapFile(path string, want *fileSum) ([]byte, error) {
 	if fi.Size() != want.Size || fi.Size() == 0 || fi.Size() != int64(int(fi.Size())) {
 		return nil, fmt.Errorf("%w: %s has %d bytes, want %d", errBadFile, filepath.Base(path), fi.Size(), want.Size)
 	}
+	if head > 0 {
+		fetchAhead(int(f.Fd()), head)
+	}
 	b, err := unix.Mmap(int(f.Fd()), 0, int(fi.Size()), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("map %s: %w", filepath.Base(path), err)
 	}
-	err = guard(func() error {
-		if crc32.Checksum(b, castagnoli) != want.CRC {
-			return fmt.Errorf("%w: checksum of %s does not match", errBadFile, filepath.Base(path))
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, errors.Join(err, unix.Munmap(b))
-	}
 	return b, nil
+}
+
+// checkSum holds a mapped file against its sum.
+func checkSum(name string, b []byte, want *fileSum) error {
+	if crc32.Checksum(b, castagnoli) != want.CRC {
+		return fmt.Errorf("%w: checksum of %s does not match", errBadFile, name)
+	}
+	return nil
 }

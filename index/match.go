@@ -29,8 +29,9 @@ type matcher struct {
 	notCats     [][]byte
 	raw, folded []byte // reused
 	facets      verdicts
-	only        []Place // nothing but these, whose seqs rise; nil: all
-	wanted      []bool  // what facets says of the dictionary of the segment that is planned; nil: it is to be asked
+	bits        *wantedBits // nil: nobody asked
+	only        []Place     // nothing but these, whose seqs rise; nil: all
+	wanted      []bool      // what facets says of the dictionary of the segment that is planned; nil: it is to be asked
 }
 
 func newMatcher(q *Query) *matcher {

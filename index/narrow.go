@@ -130,6 +130,12 @@ func (p *plan) planOrder(q *Query) bool {
 
 // planOnly plans that nothing but the records at these places, whose seqs rise, is wanted. It is all that is planned.
 func (p *plan) planOnly(places []Place) bool {
+	if p.c.rows > 0 && len(p.c.times) == 0 { // what is left of columns: they know
+		return slices.ContainsFunc(places, func(at Place) bool {
+			row := p.c.rowAfter(at.Seq - 1)
+			return row >= p.from && row < p.to && p.c.seq(row) == at.Seq
+		})
+	}
 	p.only = makeBlockSet(p.c.blocks())
 	rows := make([]int, 0, len(places))
 	for _, at := range places {

@@ -96,8 +96,8 @@ func TestLostFacetsAgreeWithScan(t *testing.T) {
 	fill(t, w, r, 6500, 300)
 	x := openIndex(t, dir, Options{Dir: dir + "/index"})
 	buildAll(t, x)
-	if c := x.segs[0].disk.cols; !c.facets.lost || c.action.lost {
-		t.Fatalf("facets lost: %v, actions lost: %v, want only the facets", c.facets.lost, c.action.lost)
+	if c, err := x.segs[0].disk.columns(); err != nil || !c.facets.lost || c.action.lost {
+		t.Fatalf("columns of the index: %v, want only the facets lost", err)
 	}
 	agree(t, x, dir, w, r, 40)
 }

@@ -60,7 +60,7 @@ func newPlan(q *Query, m *matcher, c *columns, after, below uint64) *plan {
 		p.exact = q.Text == "" && q.Where == nil
 		return p
 	}
-	if q.None || p.from >= p.to || !p.planNumbers(q, m) || !p.planBits(q) || !p.planNames(q, m) ||
+	if q.None || p.from >= p.to || !p.planNumbers(q, m) || !p.planBits(q, m) || !p.planNames(q, m) ||
 		!p.planObject(q) || !p.planFacets(q, m.wanted) {
 		return nil
 	}
@@ -139,32 +139,45 @@ func (p *plan) planDays(m *matcher) {
 
 // planBits plans level, stream and engine, which share one byte. A name that is none of the known ones is
 // packed as zero: such rows pass when such a name is asked for, and the line decides.
-func (p *plan) planBits(q *Query) bool {
+func (p *plan) planBits(q *Query, m *matcher) bool {
 	if len(q.Levels) == 0 && q.Stream == "" && q.Engine == "" {
 		return true
 	}
-	var ok [256]bool
-	any := false
-	for i := range ok {
-		b := uint8(i)
-		level := len(q.Levels) == 0 || slices.ContainsFunc(q.Levels, func(l format.Level) bool { return maybe(p, levelNames, l, b&levelMask) })
-		stream := q.Stream == "" || maybe(p, streamNames, q.Stream, b>>streamShift&streamMask)
-		engine := q.Engine == "" || maybe(p, engineNames, q.Engine, b>>engineShift)
-		ok[i] = level && stream && engine
-		any = any || ok[i]
-	}
-	p.pick = append(p.pick, func(r *cubeRow) bool { return ok[r.bits] })
-	p.tests = append(p.tests, func(base, n int, sel *selection) { keepCodes(p.c.bits[base:base+n], ok[:], sel) })
-	return any
+	w := m.wantedBits()
+	p.exact = p.exact && w.exact
+	p.pick = append(p.pick, func(r *cubeRow) bool { return w.ok[r.bits] })
+	p.tests = append(p.tests, func(base, n int, sel *selection) { keepCodes(p.c.bits[base:base+n], w.ok[:], sel) })
+	return w.any
 }
 
-// maybe tells whether a packed part may stand for name. A name that is not known is packed as zero, as all
-// unknown ones are: then the line decides.
-func maybe[T ~string](p *plan, names []T, name T, part uint8) bool {
-	want := place(names, name)
-	if want == 0 {
-		p.exact = false
+// wantedBits are the bytes of level, stream and engine that a query wants: the same for all segments.
+type wantedBits struct {
+	ok    [256]bool
+	any   bool // of ok
+	exact bool // the line need not decide
+}
+
+func (m *matcher) wantedBits() *wantedBits {
+	if m.bits != nil {
+		return m.bits
 	}
+	q, w := m.q, &wantedBits{exact: true}
+	m.bits = w
+	for i := range w.ok {
+		b := uint8(i)
+		level := len(q.Levels) == 0 || slices.ContainsFunc(q.Levels, func(l format.Level) bool { return w.maybe(place(levelNames, l), b&levelMask) })
+		stream := q.Stream == "" || w.maybe(place(streamNames, q.Stream), b>>streamShift&streamMask)
+		engine := q.Engine == "" || w.maybe(place(engineNames, q.Engine), b>>engineShift)
+		w.ok[i] = level && stream && engine
+		w.any = w.any || w.ok[i]
+	}
+	return w
+}
+
+// maybe tells whether a packed part may stand for a name, given as it is packed. A name that is not known is packed as
+// zero, as all unknown ones are: then the line decides.
+func (w *wantedBits) maybe(want, part uint8) bool {
+	w.exact = w.exact && want != 0
 	return part == want
 }
 

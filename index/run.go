@@ -142,13 +142,20 @@ func (r *run) segment(v *view, emit emitter) (stop bool, err error) {
 	if without, err := r.x.withoutActions(v, r.q.Actions); without || err != nil {
 		return false, err
 	}
-	t, err := r.x.open(r.ctx, v)
+	t, err := r.x.begin(r.ctx, v)
 	if err != nil {
 		return false, err
 	}
 	defer t.release()
 	r.used = t.disk
-	if stop, err = r.table(v, t, emit); err == nil {
+	done, err := r.fromHead(v, t, emit)
+	if !done && err == nil {
+		err = t.need()
+	}
+	if !done && err == nil {
+		stop, err = r.table(v, t, emit)
+	}
+	if err == nil {
 		err = r.group.keep() // while t is held: the values may lie in a mapped file
 	}
 	return stop, err

@@ -144,13 +144,17 @@ func (r *run) probe(t *table) bool {
 
 // gate works out what a block of t must hold to hold the text.
 func (r *run) gate(t *table) (n need, err error) {
-	if len(r.m.text) == 0 || t.disk == nil {
+	if len(r.m.text) == 0 || t.disk == nil || t.needs != nil {
+		if t.needs != nil {
+			n = *t.needs
+		}
 		return n, nil
 	}
 	if t.gate, err = t.disk.gate(); t.gate == nil {
 		return n, err
 	}
 	err = guard(func() error { n = t.gate.needs(r.m.text, r.hashes); return nil })
+	t.needs = &n
 	return n, err
 }
 
@@ -194,9 +198,10 @@ func (s blockSet) empty() bool {
 
 // table is what a run looks at of one segment.
 type table struct {
-	cols *columns
-	disk *disk // where cols are mapped; nil: they are in memory
-	gate *gate // nil: none
+	cols  *columns // nil: not needed yet, disk has them
+	disk  *disk    // where cols are mapped; nil: they are in memory
+	gate  *gate    // nil: none
+	needs *need    // by the gate; nil: not asked
 }
 
 func (t *table) release() {
@@ -205,13 +210,36 @@ func (t *table) release() {
 	}
 }
 
-// open gives the columns of v.
-func (x *Index) open(ctx context.Context, v *view) (*table, error) {
+// need makes the columns be there.
+func (t *table) need() (err error) {
+	if t.cols == nil {
+		t.cols, err = t.disk.columns()
+	}
+	return err
+}
+
+// open gives the columns of v. An index that turns out wrong is set aside.
+func (x *Index) open(ctx context.Context, v *view) (t *table, err error) {
+	for range maxTries {
+		if t, err = x.begin(ctx, v); err != nil {
+			return nil, err
+		}
+		if err = t.need(); err == nil {
+			return t, nil
+		}
+		x.distrust(v.seg, t.disk, err)
+		t.release()
+	}
+	return nil, err
+}
+
+// begin gives what is at hand of v: where there is an index on disk its columns may not be.
+func (x *Index) begin(ctx context.Context, v *view) (*table, error) {
 	if v.cols != nil {
 		return &table{cols: v.cols}, nil
 	}
 	if d := x.diskOf(v.seg, v.id); d != nil {
-		return &table{cols: d.cols, disk: d}, nil
+		return &table{cols: d.checked(), disk: d}, nil
 	}
 	c, err := x.columns(ctx, v.seg)
 	if err != nil {

@@ -67,6 +67,12 @@ func decodeSections(b []byte, want int) ([][]byte, error) {
 	return out, nil
 }
 
+// sectionEnd is where section i of an index file ends, by its table, which is there.
+func sectionEnd(b []byte, i int) uint64 {
+	e := b[sectionsHead+sectionsEntry*i:]
+	return binary.LittleEndian.Uint64(e) + binary.LittleEndian.Uint64(e[8:])
+}
+
 // number is what columns are made of.
 type number interface {
 	uint8 | uint16 | uint32 | uint64 | int64

@@ -91,7 +91,7 @@ func (p *Pruner) unfinished(segs []format.Segment) (format.Removal, uint64) {
 	var m format.Removal
 	start := uint64(0)
 	for _, seg := range from {
-		for ln, err := range p.log.Lines(seg, 0) {
+		for ln, err := range p.log.LinesWith(seg, `"retention.`) { // as the writer writes both actions
 			if err != nil || !ln.Fields.Category.Is("system") {
 				continue
 			}

@@ -148,7 +148,6 @@ func (r *run) fromHead(v *view, t *table, emit emitter) (done bool, err error) {
 	}
 	if done && err == nil {
 		r.damaged += h.damaged
-		r.leave(&h.columns)
 	}
 	return done, err
 }

@@ -70,7 +70,10 @@ func (r *report) askServer(ctx context.Context, state string) {
 		return
 	}
 	at, uerr := url.Parse(n.URL)
-	if err = errors.Join(err, uerr); err != nil || at.Host == "" {
+	if err = errors.Join(err, uerr); err == nil && at.Host == "" {
+		err = errors.New("it names no address")
+	}
+	if err != nil {
 		r.unwell("where the server is cannot be read from %s; start shiplog serve again: %v", filepath.Join(state, serverFile), err)
 		return
 	}

@@ -163,11 +163,11 @@ func TestStatusOfThePair(t *testing.T) {
 	if r, status := statusOf(t, "--data", dir, "--state", state); status != exitOK || r.Server != "" {
 		t.Errorf("status after the server was stopped = exit %d, server %q, want exit 0 and none", status, r.Server)
 	}
-	for name, text := range map[string]string{"its server is gone": string(b), "its server cannot be read": "{"} {
+	for name, text := range map[string]string{"its server is gone": string(b), "its server cannot be read": "{", "its server has no address": "{}"} {
 		if err := os.WriteFile(note, []byte(text), 0o640); err != nil {
 			t.Fatal(err)
 		}
-		if r, status := statusOf(t, "--data", dir, "--state", state); status != exitFailed || len(r.Reasons) != 1 || !strings.Contains(r.Reasons[0], "start shiplog serve again") {
+		if r, status := statusOf(t, "--data", dir, "--state", state); status != exitFailed || len(r.Reasons) != 1 || !strings.Contains(r.Reasons[0], "start shiplog serve again") || strings.Contains(r.Reasons[0], "nil") {
 			t.Errorf("status when %s = exit %d, %q, want exit 1 and what to do", name, status, r.Reasons)
 		}
 	}

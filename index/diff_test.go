@@ -60,7 +60,23 @@ func randomRecord(r *rand.Rand, i int) *format.Record {
 	return rec
 }
 
-func objectID(n int) string { return strings.Repeat(fmt.Sprintf("%08x", uint32(n)*2654435761), 8) }
+// objectID is an id as engines make them, every other time: the others are shorter, longer or no digits, as foreign ones may be.
+func objectID(n int) string {
+	id := strings.Repeat(fmt.Sprintf("%08x", uint32(n)*2654435761), 8)
+	switch n % 10 {
+	case 1:
+		return id[:40]
+	case 3:
+		return id[:61]
+	case 5:
+		return id + "g"
+	case 7:
+		return strings.ToUpper(id)
+	case 9:
+		return id + id[:16]
+	}
+	return id
+}
 
 // randomQuery aims at what is there, or just beside it.
 func randomQuery(r *rand.Rand, lines []format.Fields) Query {

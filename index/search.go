@@ -31,6 +31,7 @@ func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
 		return x.searchByTime(ctx, q)
 	}
 	x.count.searches.Add(1)
+	defer x.count.ended.Add(1)
 	var page Page
 	snap, err := x.look()
 	if err != nil {
@@ -82,6 +83,7 @@ func (x *Index) Each(ctx context.Context, q Query) iter.Seq2[*format.Fields, err
 	}
 	return func(yield func(*format.Fields, error) bool) {
 		x.count.searches.Add(1)
+		defer x.count.ended.Add(1)
 		snap, err := x.look()
 		if err != nil {
 			yield(nil, err)
@@ -106,6 +108,7 @@ func (x *Index) Each(ctx context.Context, q Query) iter.Seq2[*format.Fields, err
 // in between, and ends with ctx.
 func (x *Index) Count(ctx context.Context, q Query) (int, error) {
 	x.count.searches.Add(1)
+	defer x.count.ended.Add(1)
 	q.Offset, q.Limit, q.full = 0, 0, false
 	snap, err := x.look()
 	if err != nil {

@@ -121,6 +121,23 @@ func (x *Index) Count(ctx context.Context, q Query) (int, error) {
 	return r.matches, err
 }
 
+// SearchCounted is Search and, for the same records, Count: those that are appended meanwhile are in neither. What one of
+// the two asks of the query's functions the other knows. A page that begins beyond the last match is not looked for.
+func (x *Index) SearchCounted(ctx context.Context, q Query) (page Page, total int, err error) {
+	last, err := x.LastSeq(ctx)
+	if err != nil {
+		return page, 0, err
+	}
+	q.Before, q.asked = min(q.Before-1, last)+1, new(facetsAsked) // 0 is no bound
+	if total, err = x.Count(ctx, q); err != nil || q.Offset >= total {
+		return page, total, err
+	}
+	if page, err = x.Search(ctx, q); page.Rest != nil {
+		page.Rest.asked = nil // it is the caller's
+	}
+	return page, total, err
+}
+
 // takeBuffer and giveBuffer save clearing a buffer of some 100 KiB for each search. [Index.Each] does
 // without: its caller may still look at the last record when the loop has ended.
 func (x *Index) takeBuffer() []byte {

@@ -265,12 +265,28 @@ func compare(t *testing.T, x *Index, q Query, lines []format.Fields) {
 	switch (len(all) + len(q.Text)) % 4 { // one of them is enough for one query
 	case 0:
 		compareGroups(t, x, q, all)
+		compareCounted(t, x, limited, want, more, len(all))
 	case 1:
 		compareEach(t, x, q, want)
 	case 2:
 		compareGroupsBy(t, x, q, all, byFacets)
 	case 3:
 		comparePieces(t, x, limited, want, more, len(all))
+	}
+}
+
+func compareCounted(t *testing.T, x *Index, q Query, want []uint64, more bool, count int) {
+	t.Helper()
+	got, n, err := x.SearchCounted(t.Context(), q)
+	if err != nil || n != count {
+		t.Fatalf("SearchCounted(%s) = %d, %v, want %d", q, n, err, count)
+	}
+	var seqs []uint64
+	for i := range got.Hits {
+		seqs = append(seqs, got.Hits[i].Seq)
+	}
+	if !slices.Equal(seqs, want) || got.More != more && q.Offset < count {
+		t.Fatalf("SearchCounted(%s) = %v more=%v, want %v more=%v", q, seqs, got.More, want, more)
 	}
 }
 

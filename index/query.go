@@ -62,6 +62,8 @@ type Query struct {
 
 	full bool     // Limit is 0 because so many were found: all that is asked is whether there are more
 	m    *matcher // the query compiled; nil until a search made its own copy
+
+	asked *facetsAsked // by an earlier run of the same query; nil: there was none
 }
 
 // Place is where a record stands in the order of time.

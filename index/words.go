@@ -5,11 +5,12 @@ import "encoding/binary"
 // wordBits is which 5-grams a segment has that are not wholly inside a long run: a Bloom filter in which all bits of
 // a gram are in one word, so that a gram is one access to memory. The bitmap of all 5-grams has but one bit for each, and
 // ids fill it: with 50,000 containers it lets a needle through in one of seven segments whose parts are all there, but
-// for the one gram where two of them meet. Then the whole segment is read. With this filter it is one in 3,500.
+// for the one gram where two of them meet. Then the whole segment is read. With this filter it is one in about a
+// thousand; with twice the bits it would be one in some thousands, for 2 bytes a record more.
 type wordBits []uint64
 
-// wordScale is how many words there are: 2^21 bits for the 60,000 to 80,000 different grams of a busy host.
-const wordScale = 15
+// wordScale is how many words there are: 2^20 bits for the 60,000 to 80,000 different grams of a busy host.
+const wordScale = 14
 
 func newWordBits() wordBits { return make(wordBits, 1<<wordScale) }
 

@@ -124,11 +124,11 @@ func (d *disk) release() {
 
 // dropRollup lets go of the rollup; it is made again when it is asked for. d.mu is held.
 func (d *disk) dropRollup() {
-	if bytes := 4 * len(d.names.places); bytes > 0 {
-		if d.roll != nil {
-			bytes += d.roll.size()
-		}
-		d.rolls.give(bytes)
+	if d.roll != nil {
+		d.rolls.give(d.roll.size())
+	}
+	if d.names.table != nil {
+		d.rolls.letGo(d.names)
 	}
 	d.names, d.roll, d.noNames, d.noRoll = facetNames{}, nil, false, false
 }

@@ -1,17 +1,28 @@
 package index
 
-import "sync"
+import (
+	"sync"
+	"unsafe"
+)
 
 // facetTable is combinations of facets, each once for all segments, so that a query asks of each once. It only grows.
 type facetTable struct {
 	places map[string]uint32 // of the values of dictionaries, in facets
 	facets []Facets
 	bytes  int // of values
+
+	users int // sealed segments that hold it; guarded by the mu of rollups, as taken
+	taken int // bytes of the room of rollups that it has; 0: nobody holds it
 }
+
+// placeBytes is about what a combination takes beside its value.
+const placeBytes = int(unsafe.Sizeof(Facets{})) + 48
+
+func (t *facetTable) size() int { return t.bytes + len(t.facets)*placeBytes }
 
 // Bounds of what rollups and tables take of the memory. Beyond them the columns answer.
 const (
-	maxRollupBytes = 8 << 20 // of all rollups
+	maxRollupBytes = 8 << 20 // of all rollups, and of the tables that sealed segments hold
 	maxFacetBytes  = 2 << 20 // of the values of a table
 	maxFacetPlaces = 16 << 10
 )
@@ -20,7 +31,7 @@ const (
 type rollups struct {
 	mu    sync.Mutex
 	table *facetTable // guarded by mu, as bytes; begun anew when it is full
-	bytes int         // of all rollups
+	bytes int         // of all rollups and of the tables that are held
 }
 
 // facetNames tells which combinations the codes of a column of facets are.
@@ -86,14 +97,45 @@ func (rs *rollups) names(d *disk) (facetNames, bool) {
 	if d.names.table != nil || d.noNames || k.lost {
 		return d.names, d.names.table != nil
 	}
-	var ok bool
-	if d.names, ok = rs.name(facetNames{}, &k.dict); !ok || !rs.take(4*len(d.names.places)) {
-		d.names, d.noNames = facetNames{}, true
-		return d.names, false
+	names, ok := rs.name(facetNames{}, &k.dict)
+	if !ok || !rs.hold(names) {
+		d.noNames = true
+		return facetNames{}, false
 	}
-	d.rolls = rs
-	return d.names, true
+	d.names, d.rolls = names, rs
+	return names, true
 }
+
+// hold takes the room for names and for what their table has grown by since it was held last, if there is as much. An old
+// table is there until the last segment lets go of it: without a bound there would be one for every few segments.
+func (rs *rollups) hold(names facetNames) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	t := names.table
+	grown := t.size() - t.taken
+	if rs.bytes+names.size()+grown > maxRollupBytes {
+		return false
+	}
+	rs.bytes += names.size() + grown
+	t.taken += grown
+	t.users++
+	return true
+}
+
+// letGo gives back what hold took.
+func (rs *rollups) letGo(names facetNames) {
+	rs.mu.Lock()
+	t, free := names.table, names.size()
+	if t.users--; t.users == 0 {
+		free += t.taken
+		t.taken = 0
+	}
+	rs.mu.Unlock()
+	rs.give(free)
+}
+
+// size is what n takes beside its table.
+func (n facetNames) size() int { return 4 * len(n.places) }
 
 // take takes so many bytes of the room, if there are as many.
 func (rs *rollups) take(bytes int) bool {

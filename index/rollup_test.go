@@ -1,8 +1,10 @@
 package index
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -139,5 +141,53 @@ func TestRollupsAreBounded(t *testing.T) {
 	}
 	if tables := slices.Compact([]*facetTable{x.segs[0].disk.names.table, x.segs[2].disk.names.table}); len(tables) != 1 {
 		t.Error("segments that share a table lost it")
+	}
+}
+
+// The tables that segments hold take no more than all rollups may, however many there are: each segment has so many
+// combinations of its own that no table is good for two.
+func TestFacetTablesAreBounded(t *testing.T) {
+	const segments, records = 6, 2000
+	dir, w := newLog(t, nil, 0, 0)
+	for i := range segments {
+		recs := make([]*format.Record, records)
+		for k := range recs {
+			name := fmt.Sprintf("%d-%d-%d%s", k%10, k, i, strings.Repeat("n", 230))
+			recs[k] = &format.Record{Time: rollupDay, Stream: format.StreamLog, Category: "container", NS: name, Repo: name, Project: name}
+		}
+		if err := w.Write(recs...); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Seal(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x := openIndex(t, dir, Options{Dir: dir + "/index"})
+	buildAll(t, x)
+	ask := func() {
+		t.Helper()
+		q := Query{Facets: func(f *Facets) bool { return strings.HasPrefix(f.NS, "7") }}
+		if n, err := x.Count(t.Context(), q); err != nil || n != segments*records/10 {
+			t.Errorf("Count = %d, %v, want %d", n, err, segments*records/10)
+		}
+	}
+	ask()
+	tables := make(map[*facetTable]bool)
+	held := 0
+	for _, s := range x.segs[:segments] {
+		if table := s.disk.names.table; table != nil && !tables[table] {
+			tables[table] = true
+			held += table.bytes
+		}
+	}
+	if held == 0 || held > maxRollupBytes {
+		t.Errorf("segments hold %d tables of %d bytes, want some and at most %d bytes", len(tables), held, maxRollupBytes)
+	}
+	for range 2 { // what was held is free again
+		x.rest(x.snap)
+		if x.rolls.bytes != 0 || x.rolls.table != nil {
+			t.Errorf("at rest rollups take %d bytes and a table %v, want nothing", x.rolls.bytes, x.rolls.table != nil)
+		}
+		ask()
 	}
 }

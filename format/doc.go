@@ -63,14 +63,15 @@
 //
 //	lines a frame                       plain    512  1,024  2,048  4,096
 //	bytes a record, best level            515   67.3   62.5   58.6   55.3   20 to 26 s a million to compress, 34 MB
-//	bytes a record, the level below              69.9   65.9   62.4   59.3    4 s a million to compress, 5 MB
+//	bytes a record, the level below              69.9   65.9   62.5   59.3    4 s a million to compress, 5 MB
 //	one frame decompressed, ms                   0.17   0.30   0.59   1.20
 //	a page at an offset, ms               0.2    0.4    0.5    0.8    1.9
 //	12 hex digits with nine hits, ms      2.5    4.7    6.3   10.4   16.2
 //
-// Whoever compresses wants space, and looks at what is old less often: 2,048 lines at the best level are, with the
-// index, 100 bytes a record. Segments are compressed once, in idle time. A dictionary for all frames of a file would
-// let them be smaller, but zstdcat wants to be told of it. What is open keeps one frame decompressed, so that lines
+// Whoever compresses wants space, and looks at what is old less often: 2,048 lines at the level below are, with 35 bytes
+// of index, 98 bytes a record. The best level would save four of them for five times the CPU and seven times the memory,
+// which a small box has other uses for. A dictionary for all frames of a file would let them be smaller, but zstdcat
+// wants to be told of it. What is open keeps one frame decompressed, so that lines
 // that are read in turn cost a frame once.
 //
 // The table must account for each byte before it, or the frames are found by their headers. A frame that cannot be

@@ -29,7 +29,7 @@ type FrameWriter struct {
 
 // NewFrameWriter makes one. Only Close writes the end.
 func NewFrameWriter(w io.Writer) (*FrameWriter, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBestCompression),
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
 		zstd.WithEncoderCRC(true), zstd.WithSingleSegment(true), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(frameMost))
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)
@@ -75,7 +75,7 @@ func (f *FrameWriter) flush() error {
 	return err
 }
 
-// Reset begins another segment, which goes to w. What this one takes to compress, some 40 MB, is used again.
+// Reset begins another segment, which goes to w. What this one takes to compress, some 5 MB, is used again.
 func (f *FrameWriter) Reset(w io.Writer) {
 	f.w, f.plain, f.lines, f.table = w, f.plain[:0], 0, f.table[:0]
 }

@@ -1,7 +1,6 @@
 package httpd
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -83,39 +82,22 @@ func (h hss) events(w http.ResponseWriter, r *request) error {
 	return h.page(w, r, f.query(func(named string) bool { return r.settings.projectOf(named) == project }))
 }
 
-// page counts and lists on one state of the log: up to the record that is the newest now.
+// page counts and lists on one state of the log.
 func (h hss) page(w http.ResponseWriter, r *request, query index.Query) error {
-	last, err := h.s.opts.Index.LastSeq(r.Context())
+	page, total, err := h.s.searchCounted(r.Context(), query)
 	if err != nil {
 		return fmt.Errorf("list events: %w", err)
 	}
-	query.Before = last + 1
-	total, err := h.s.count(r.Context(), query)
-	if err != nil {
-		return fmt.Errorf("count events: %w", err)
+	damaged := page.Damaged
+	if query.Offset >= total { // nothing was looked at
+		damaged = h.s.damaged()
 	}
-	list, err := h.list(r.Context(), w, query, total)
-	if err != nil {
-		return fmt.Errorf("list events: %w", err)
-	}
-	return writeCompact(w, http.StatusOK, hssPage{min(total, math.MaxInt32), list})
-}
-
-func (h hss) list(ctx context.Context, w http.ResponseWriter, query index.Query, total int) ([]hssRow, error) {
-	rows := []hssRow{}
-	if query.Offset >= total {
-		h.s.degraded(w, h.s.damaged())
-		return rows, nil
-	}
-	page, err := h.s.search(ctx, query)
-	if err != nil {
-		return nil, err
-	}
+	h.s.degraded(w, damaged)
+	rows := make([]hssRow, 0, len(page.Hits))
 	for i := range page.Hits {
 		rows = append(rows, newHSSRow(&page.Hits[i].Fields))
 	}
-	h.s.degraded(w, page.Damaged)
-	return rows, nil
+	return writeCompact(w, http.StatusOK, hssPage{min(total, math.MaxInt32), rows})
 }
 
 // validProject tells whether id can be a project. What an SDK sends that knows no project, {project_id}, is none.

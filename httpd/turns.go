@@ -72,6 +72,17 @@ func (s *Server) search(ctx context.Context, q index.Query) (index.Page, error) 
 	return s.opts.Index.Search(ctx, q)
 }
 
+// searchCounted is Index.SearchCounted in its turn.
+func (s *Server) searchCounted(ctx context.Context, q index.Query) (page index.Page, total int, err error) {
+	t, err := s.turn(ctx, &q)
+	if err != nil {
+		return page, 0, err
+	}
+	defer t.end()
+	q.Keep = keep(ctx)
+	return s.opts.Index.SearchCounted(ctx, q)
+}
+
 // count is Index.Count in its turn.
 func (s *Server) count(ctx context.Context, q index.Query) (int, error) {
 	t, err := s.turn(ctx, &q)

@@ -29,6 +29,7 @@ func (x *Index) searchByTime(ctx context.Context, q Query) (Page, error) {
 		return page, errNoLimit
 	}
 	x.count.searches.Add(1)
+	defer x.count.ended.Add(1)
 	for range pageTries {
 		found, err := x.places(ctx, q, newPurse(q.Budget))
 		if err != nil {
@@ -54,6 +55,7 @@ const (
 func (x *Index) eachByTime(ctx context.Context, q Query) iter.Seq2[*format.Fields, error] {
 	return func(yield func(*format.Fields, error) bool) {
 		x.count.searches.Add(1)
+		defer x.count.ended.Add(1)
 		left, all, tries := q.Limit, q.Limit <= 0, 0
 		for all || left > 0 {
 			q.Limit = min(eachPage, x.held)

@@ -19,8 +19,10 @@ const (
 const (
 	colSeqs = colHead + iota
 	colTimes
-	colOffLow
+	colOffLow // both empty when there are the other two
 	colOffTop
+	colOffBase
+	colOffNear
 	colBits
 	colEseqs
 	colOdd
@@ -49,7 +51,11 @@ func (c *columns) encode() []byte {
 	s := make([][]byte, colSections)
 	s[colMeta] = c.putMeta()
 	s[colSeqs], s[colTimes] = asBytes(c.seqs), asBytes(c.times)
-	s[colOffLow], s[colOffTop] = asBytes(c.offLow), asBytes(c.offTop)
+	if base, near := c.nearOffsets(); near != nil {
+		s[colOffBase], s[colOffNear] = asBytes(base), asBytes(near)
+	} else {
+		s[colOffLow], s[colOffTop] = asBytes(c.offLow), asBytes(c.offTop)
+	}
 	s[colBits], s[colEseqs], s[colOdd] = asBytes(c.bits), asBytes(c.eseqs), asBytes(c.odd)
 	s[colCube] = c.cube.encode()
 	for i, k := range c.codeColumns() {
@@ -100,7 +106,7 @@ func decodeColumns(b []byte) (*columns, error) {
 	c.zones = new(timeZones)
 	d := decoder{rows: c.rows}
 	c.seqs, c.times = column[uint64](&d, s[colSeqs], true), column[int64](&d, s[colTimes], false)
-	c.offLow, c.offTop = column[uint32](&d, s[colOffLow], false), column[uint8](&d, s[colOffTop], true)
+	d.offsets(&c, s)
 	c.bits, c.eseqs = column[uint8](&d, s[colBits], false), column[uint32](&d, s[colEseqs], true)
 	c.odd = column[uint64](&decoder{rows: (c.blocks() + 63) / 64, err: d.err}, s[colOdd], false)
 	for i, k := range c.codeColumns() {
@@ -195,14 +201,13 @@ func (c *columns) rising() bool {
 	if len(c.seqs) > 0 && c.seqs[0] != c.seq0 || c.rows > 0 && c.seq0 > math.MaxUint64-uint64(c.rows) {
 		return false
 	}
+	before := int64(-1)
 	for i := range c.rows {
-		end := c.end
-		if i+1 < c.rows && !c.shuffled {
-			end = c.offset(i + 1)
-		}
-		if c.offset(i) >= end {
+		at := c.offset(i)
+		if at >= c.end || at <= before && !c.shuffled {
 			return false
 		}
+		before = at
 	}
 	return true
 }

@@ -18,12 +18,14 @@ type columns struct {
 	rows int
 	end  int64 // byte after the last line looked at
 
-	seq0   uint64   // seq of row 0
-	seqs   []uint64 // nil: dense, row i is seq0+i
-	times  []int64  // Unix ns
-	offLow []uint32 // byte at which the line begins, low half
-	offTop []uint8  // bits 32 to 39; nil: all zero
-	bits   []uint8  // level, stream, engine: see packBits
+	seq0    uint64   // seq of row 0
+	seqs    []uint64 // nil: dense, row i is seq0+i
+	times   []int64  // Unix ns
+	offLow  []uint32 // byte at which the line begins, low half
+	offTop  []uint8  // bits 32 to 39; nil: all zero
+	offBase []uint32 // of each group of rows, see nearOffsets
+	offNear []uint16 // behind that; not nil: instead of offLow and offTop
+	bits    []uint8  // level, stream, engine: see packBits
 
 	eseqs    []uint32 // eseq - eseq0 + 1; 0: none; nil: no row has one
 	eseq0    uint64
@@ -71,14 +73,6 @@ func (c *columns) seq(i int) uint64 {
 	return c.seq0 + uint64(i)
 }
 
-func (c *columns) offset(i int) int64 {
-	o := int64(c.offLow[i])
-	if c.offTop != nil {
-		o |= int64(c.offTop[i]) << 32
-	}
-	return o
-}
-
 func (c *columns) eseq(i int) uint64 {
 	if c.eseqs == nil || c.eseqs[i] == 0 {
 		return 0
@@ -116,7 +110,7 @@ func (c *columns) thin() *columns {
 
 // memory is about how many bytes of heap the columns hold.
 func (c *columns) memory() int {
-	n := 8*len(c.seqs) + 8*len(c.times) + 4*len(c.offLow) + len(c.offTop) + len(c.bits) + 4*len(c.eseqs)
+	n := 8*len(c.seqs) + 8*len(c.times) + 4*len(c.offLow) + len(c.offTop) + 4*len(c.offBase) + 2*len(c.offNear) + len(c.bits) + 4*len(c.eseqs)
 	for _, k := range c.codeColumns() {
 		n += len(k.w1) + 2*len(k.w2) + 4*len(k.w4) + 2*len(k.dict.blob) + 4*len(k.dict.ends)
 	}

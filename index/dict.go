@@ -2,11 +2,8 @@ package index
 
 import (
 	"bytes"
-	"encoding/binary"
 	"hash/maphash"
 	"sort"
-
-	"shiplog/format"
 )
 
 // dict is the distinct values of a column, one after the other; a value's code is its place.
@@ -150,25 +147,4 @@ func widen[W uint16 | uint32, N uint8 | uint16](narrow []N) []W {
 		wide[i] = W(v)
 	}
 	return wide
-}
-
-// appendObject is the dictionary value of what a record acts on: id, name, image and tag, each after its length.
-func appendObject(dst []byte, f *format.Fields) []byte {
-	for _, v := range [...]*format.Value{&f.ObjID, &f.ObjName, &f.ObjImage, &f.ObjTag} {
-		dst = appendValue(dst, v)
-	}
-	return dst
-}
-
-// splitObject takes a dictionary value apart; parts of a value that is not whole are nil.
-func splitObject(v []byte) (id, name, image, tag []byte) {
-	var parts [4][]byte
-	for i := range parts {
-		n, w := binary.Uvarint(v)
-		if w <= 0 || n > uint64(len(v)-w) {
-			break
-		}
-		parts[i], v = v[w:w+int(n)], v[w+int(n):]
-	}
-	return parts[0], parts[1], parts[2], parts[3]
 }

@@ -30,7 +30,7 @@
 //	filters of long runs          16 KiB      of a block; fuller ones let more blocks through that do not hold the text
 //	those of a segment            4 MiB       of more than 256 blocks each has a smaller one
 //
-// The bitmaps of the gate have the same size whatever the text is, 136 KiB. A long run is an id, a number, a version, see
+// The bitmaps of the gate have the same size whatever the text is, 264 KiB. A long run is an id, a number, a version, see
 // textRun: Bleve knows what is outside of them, and nothing that is inside is kept but in filters, so that ids that
 // no two records share cost as much as others.
 //

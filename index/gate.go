@@ -9,6 +9,7 @@ import (
 // rare text, and the gate says so in less than a microsecond. It never says no to a text that is there.
 type gate struct {
 	fives, threes []uint64 // bitmaps of hashes
+	words         wordBits
 	stop          []uint32 // trigrams that are not in Bleve, sorted
 	runs          *runFilter
 	docs          []uint16 // block of each Bleve document
@@ -19,6 +20,7 @@ type gate struct {
 const (
 	gateFives = iota
 	gateThrees
+	gateWords
 	gateStop
 	gateRuns
 	gateDocs
@@ -27,7 +29,7 @@ const (
 )
 
 func (g *gate) encode() []byte {
-	return encodeSections([][]byte{asBytes(g.fives), asBytes(g.threes), asBytes(g.stop), g.runs.rows, asBytes(g.docs), asBytes(g.open)})
+	return encodeSections([][]byte{asBytes(g.fives), asBytes(g.threes), asBytes(g.words), asBytes(g.stop), g.runs.rows, asBytes(g.docs), asBytes(g.open)})
 }
 
 // decodeGate reads a gate file of a segment of so many blocks. The gate points into b.
@@ -41,6 +43,8 @@ func decodeGate(b []byte, blocks int) (*gate, error) {
 	g.fives = column[uint64](&d, s[gateFives], false)
 	d.rows = 1 << threeBits / 64
 	g.threes = column[uint64](&d, s[gateThrees], false)
+	d.rows = 1 << wordScale
+	g.words = column[uint64](&d, s[gateWords], false)
 	d.rows = blocks
 	g.docs = column[uint16](&d, s[gateDocs], false)
 	if g.stop, err = asColumn[uint32](s[gateStop]); err != nil && d.err == nil {
@@ -85,6 +89,10 @@ func (g *gate) needs(needle []byte, hashes []uint64) need {
 			return need{none: true}
 		}
 	}
+	runs := appendRuns(nil, needle)
+	if !g.words.may(needle, runs, hashes) {
+		return need{none: true}
+	}
 	for i := 0; i+3 <= len(needle); i++ {
 		if !hasBit(g.threes, threeHash(trigram(needle[i:]))) {
 			return need{none: true}
@@ -94,7 +102,7 @@ func (g *gate) needs(needle []byte, hashes []uint64) need {
 		}
 	}
 	var long []uint64 // hashes of runs that are long for certain
-	for _, r := range appendRuns(nil, needle) {
+	for _, r := range runs {
 		run := needle[r.from:r.to]
 		left, right := r.from > 0, r.to < len(needle)
 		switch {
@@ -145,5 +153,5 @@ func (t *terms) gate(stop []uint32) *gate {
 			setBit(t.threes, threeHash(p.key-1))
 		}
 	}
-	return &gate{fives: t.fives, threes: t.threes, stop: stop, runs: t.runs.filter(len(t.blocks)), open: t.open()}
+	return &gate{fives: t.fives, threes: t.threes, words: t.words, stop: stop, runs: t.runs.filter(len(t.blocks)), open: t.open()}
 }

@@ -38,6 +38,7 @@ func (x *Index) GroupBy(ctx context.Context, q Query, by func(*Facets) string) (
 
 func (x *Index) groups(ctx context.Context, q Query, g *grouping) ([]Group, error) {
 	x.count.searches.Add(1)
+	defer x.count.ended.Add(1)
 	snap, err := x.look()
 	if err != nil {
 		return nil, err

@@ -28,8 +28,8 @@ func (x *Index) Run(ctx context.Context) error {
 	var cooled time.Time
 	var clock uint64
 	var seen *snapshot
-	var quiet rest
-	var unread string // why the log cannot be read, as it was told last
+	quiet := rest{since: time.Now()} // a start leaves behind what it read
+	var unread string                // why the log cannot be read, as it was told last
 	for ctx.Err() == nil {
 		rung := x.bell.next()
 		snap, err := x.look()
@@ -49,8 +49,9 @@ func (x *Index) Run(ctx context.Context) error {
 		if time.Since(cooled) > coolAfter {
 			clock, cooled = x.shards.cool(clock), time.Now()
 		}
-		if quiet.due(x.count.searches.Load(), time.Now()) {
+		if quiet.due(x.count.searches.Load()+x.count.ended.Load(), time.Now()) {
 			x.rest(snap)
+			giveBack()
 		}
 		if !x.rests(ctx, rung) {
 			return nil

@@ -32,7 +32,8 @@ const (
 //	3  gate: blocks whose text is not in Bleve
 //	4  gate: long runs as filters of blocks; Bleve: nothing of long runs, no folder of its own inside
 //	5  columns: a head with a checksum of its own
-const indexVersion = 5
+//	6  columns: hex digits of an object are packed, offsets by groups; gate: 5-grams outside of long runs
+const indexVersion = 6
 
 // maxManifest bounds a manifest, in bytes; one of a dozen files is 2 KiB.
 const maxManifest = 1 << 20

@@ -65,25 +65,23 @@ func (p *plan) planObject(q *Query) bool {
 
 // planNamed plans the conditions on id, name and image that say what they must be.
 func (p *plan) planNamed(k *codes, q *Query) bool {
-	part := q.ObjID
-	for _, s := range []string{q.ObjName, q.Image} {
-		if len(s) > len(part) {
-			part = s
-		}
-	}
-	if part == "" {
+	if q.ObjID == "" && q.ObjName == "" && q.Image == "" {
 		return true
 	}
 	p.cubeOff = true
 	ok := make([]bool, k.dict.len())
 	hits := 0
-	k.dict.having([]byte(part), func(code uint32, v []byte) {
-		id, name, image, _ := splitObject(v)
-		if (q.ObjID == "" || q.isID(string(id))) && (q.ObjName == "" || string(name) == q.ObjName) && (q.Image == "" || string(image) == q.Image) {
-			ok[code] = true
-			hits++
-		}
-	})
+	var o object
+	var digits []byte
+	for _, needle := range q.needles() {
+		k.dict.having(needle, func(code uint32, v []byte) {
+			o, digits = splitObject(v, digits[:0])
+			if !ok[code] && (q.ObjID == "" || q.isID(string(o.id))) && (q.ObjName == "" || string(o.name) == q.ObjName) && (q.Image == "" || string(o.image) == q.Image) {
+				ok[code] = true
+				hits++
+			}
+		})
+	}
 	return p.testCodes(k, ok, hits, nil)
 }
 
@@ -92,10 +90,22 @@ func (p *plan) planOwn(k *codes, q *Query) bool {
 	if q.Object == nil {
 		return true
 	}
-	return p.planValues(k, func(value string) bool {
-		id, name, image, tag := splitObject(unsafe.Slice(unsafe.StringData(value), len(value)))
-		return q.Object(asString(id), asString(name), asString(image), asString(tag))
-	})
+	// One value after the other in the same memory, which is none of a mapped file: should that fail, it is not while
+	// the function runs, whose panics are its own.
+	ok, hits := make([]bool, k.dict.len()), 0
+	var o object
+	var value, digits []byte
+	for i := range ok {
+		value = append(value[:0], k.dict.at(uint32(i))...)
+		o, digits = splitObject(value, digits[:0])
+		id, name, image, tag := asString(o.id), asString(o.name), asString(o.image), asString(o.tag)
+		shield(func() { ok[i] = q.Object(id, name, image, tag) })
+		if ok[i] {
+			hits++
+		}
+	}
+	p.cubeOff = p.cubeOff || hits < len(ok)
+	return p.testCodes(k, ok, hits, nil)
 }
 
 // asString sees bytes that never change as a string.

@@ -273,7 +273,7 @@ func FuzzFacets(f *testing.F) {
 	f.Add([]byte("\x01\x03abc\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		splitFacets(string(b))
-		splitObject(b)
+		splitObject(b, nil)
 		var line format.Fields
 		if format.ScanLine(b, &line) != nil {
 			return

@@ -34,7 +34,8 @@ type Query struct {
 	Text string // substring of msg; letters match without regard to case (Unicode simple folding)
 
 	// Facets and Object are asked once for each distinct combination that a segment holds, not for each
-	// record: they must say the same of the same ones. The strings they are given may be kept.
+	// record: they must say the same of the same ones. The strings that Facets is given may be kept; those that Object
+	// is given change when it has returned.
 	Facets func(*Facets) bool
 	Object func(id, name, image, tag string) bool // "" is what the record has not
 	// Where is asked of each record that meets all other conditions. It makes those lines be read.
@@ -61,6 +62,8 @@ type Query struct {
 
 	full bool     // Limit is 0 because so many were found: all that is asked is whether there are more
 	m    *matcher // the query compiled; nil until a search made its own copy
+
+	asked *facetsAsked // by an earlier run of the same query; nil: there was none
 }
 
 // Place is where a record stands in the order of time.

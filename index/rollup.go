@@ -227,14 +227,11 @@ func (r *run) countRollup(roll *rollup, names facetNames, c *columns, first, las
 	if last < roll.first || first > roll.last || first > last {
 		return 0
 	}
-	kinds, a := r.wantedKinds(roll.kinds, c), &r.asked
-	verdicts := a.askOf(r, names)
+	kinds, a := r.wantedKinds(roll.kinds, c), r.asked
 	if kinds == nil && r.group == nil && first <= roll.first && roll.last <= last {
-		for code, total := range roll.totals {
-			n += int(total) * int(verdicts[names.places[code]]&isWanted) // without a branch, which nobody could foresee
-		}
-		return n
+		return a.sum(r, names, roll.totals)
 	}
+	verdicts := a.askOf(r, names)
 	from, to := uint16(max(first-roll.first, 0)), uint16(min(last, roll.last)-roll.first)
 	start := uint32(0)
 	for code, end := range roll.ends {

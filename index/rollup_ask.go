@@ -24,14 +24,7 @@ const (
 
 // askOf asks r of all combinations in names that it was not asked of yet, and returns the verdicts by place.
 func (a *facetsAsked) askOf(r *run, names facetNames) (verdicts []uint8) {
-	if a.of.table != names.table {
-		*a = facetsAsked{wanted: a.wanted}
-	}
-	a.of = names
-	if more := len(names.facets) - len(a.verdicts); more > 0 {
-		a.verdicts = append(a.verdicts, make([]uint8, more)...)
-		a.names = append(a.names, make([]int32, more)...)
-	}
+	a.goOn(names)
 	shield(func() {
 		for _, place := range names.places {
 			if a.verdicts[place] == notAsked {
@@ -40,6 +33,33 @@ func (a *facetsAsked) askOf(r *run, names facetNames) (verdicts []uint8) {
 		}
 	})
 	return a.verdicts
+}
+
+// sum adds up the totals, by code, of the combinations that r wants.
+func (a *facetsAsked) sum(r *run, names facetNames, totals []uint32) (n int) {
+	a.goOn(names)
+	shield(func() {
+		verdicts := a.verdicts
+		for code, place := range names.places[:len(totals)] {
+			if verdicts[place] == notAsked {
+				a.ask(r, place)
+			}
+			n += int(totals[code]) * int(verdicts[place]&isWanted) // without a branch, which nobody could foresee
+		}
+	})
+	return n
+}
+
+// goOn makes room for the verdicts of names.
+func (a *facetsAsked) goOn(names facetNames) {
+	if a.of.table != names.table {
+		*a = facetsAsked{wanted: a.wanted}
+	}
+	a.of = names
+	if more := len(names.facets) - len(a.verdicts); more > 0 {
+		a.verdicts = append(a.verdicts, make([]uint8, more)...)
+		a.names = append(a.names, make([]int32, more)...)
+	}
 }
 
 // ask asks whether the combination at place is wanted and, if so, which group it belongs to.
@@ -73,7 +93,7 @@ func (r *run) wantedFacets(t *table) []bool {
 	if !ok || len(names.places) < codes {
 		return nil
 	}
-	a := &r.asked
+	a := r.asked
 	verdicts := a.askOf(r, names)
 	a.wanted = slices.Grow(a.wanted[:0], codes)[:codes]
 	for code, place := range names.places[:codes] {

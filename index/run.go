@@ -20,7 +20,8 @@ type run struct {
 	q   Query // our own copy; After or Before moves along behind what was given out, so that a segment can be taken up again
 	m   *matcher
 
-	asked  facetsAsked // with rollups
+	asked  *facetsAsked // with rollups
+	own    facetsAsked  // asked, when nobody asked before
 	find   *finder
 	hashes []uint64 // of the text's 5-grams
 
@@ -57,7 +58,10 @@ type lineRef struct {
 }
 
 func (x *Index) newRun(ctx context.Context, q Query) *run {
-	r := &run{x: x, ctx: ctx, q: q, skip: max(q.Offset, 0), left: -1}
+	r := &run{x: x, ctx: ctx, q: q, skip: max(q.Offset, 0), left: -1, asked: q.asked}
+	if r.asked == nil {
+		r.asked = &r.own
+	}
 	r.m = newMatcher(&r.q)
 	r.q.m = r.m
 	if len(r.m.text) > 0 {

@@ -31,6 +31,7 @@ func (x *Index) Search(ctx context.Context, q Query) (Page, error) {
 		return x.searchByTime(ctx, q)
 	}
 	x.count.searches.Add(1)
+	defer x.count.ended.Add(1)
 	var page Page
 	snap, err := x.look()
 	if err != nil {
@@ -82,6 +83,7 @@ func (x *Index) Each(ctx context.Context, q Query) iter.Seq2[*format.Fields, err
 	}
 	return func(yield func(*format.Fields, error) bool) {
 		x.count.searches.Add(1)
+		defer x.count.ended.Add(1)
 		snap, err := x.look()
 		if err != nil {
 			yield(nil, err)
@@ -106,6 +108,7 @@ func (x *Index) Each(ctx context.Context, q Query) iter.Seq2[*format.Fields, err
 // in between, and ends with ctx.
 func (x *Index) Count(ctx context.Context, q Query) (int, error) {
 	x.count.searches.Add(1)
+	defer x.count.ended.Add(1)
 	q.Offset, q.Limit, q.full = 0, 0, false
 	snap, err := x.look()
 	if err != nil {
@@ -116,6 +119,23 @@ func (x *Index) Count(ctx context.Context, q Query) (int, error) {
 	err = r.answer(snap, nil, func() {})
 	x.giveBuffer(r.buf)
 	return r.matches, err
+}
+
+// SearchCounted is Search and, for the same records, Count: those that are appended meanwhile are in neither. What one of
+// the two asks of the query's functions the other knows. A page that begins beyond the last match is not looked for.
+func (x *Index) SearchCounted(ctx context.Context, q Query) (page Page, total int, err error) {
+	last, err := x.LastSeq(ctx)
+	if err != nil {
+		return page, 0, err
+	}
+	q.Before, q.asked = min(q.Before-1, last)+1, new(facetsAsked) // 0 is no bound
+	if total, err = x.Count(ctx, q); err != nil || q.Offset >= total {
+		return page, total, err
+	}
+	if page, err = x.Search(ctx, q); page.Rest != nil {
+		page.Rest.asked = nil // it is the caller's
+	}
+	return page, total, err
 }
 
 // takeBuffer and giveBuffer save clearing a buffer of some 100 KiB for each search. [Index.Each] does

@@ -39,12 +39,23 @@ func TestSearchOfMoreShardsThanStayOpen(t *testing.T) {
 		}
 		d.release()
 	}
-	n, err := x.Count(context.Background(), Query{Text: "68a6eb33c3d5"})
-	if err != nil || n != segments {
-		t.Errorf("Count = %d, %v, want %d", n, err, segments)
+	q := Query{Text: "68a6eb33c3d5"}
+	count := func(when string) Stats {
+		t.Helper()
+		if n, err := x.Count(context.Background(), q); err != nil || n != segments {
+			t.Errorf("Count(%s) %s = %d, %v, want %d", q, when, n, err, segments)
+		}
+		return x.Stats()
 	}
-	if s := x.Stats(); s.SetAside != 0 || s.OpenShards > maxOpenShards {
+	if s := count("of all"); s.SetAside != 0 || s.OpenShards == 0 || s.OpenShards > maxOpenShards {
 		t.Errorf("after the search %d indexes are set aside and %d open, want 0 and at most %d", s.SetAside, s.OpenShards, maxOpenShards)
+	}
+	x.rest(x.snap)
+	if s := x.Stats(); s.OpenShards != 0 {
+		t.Errorf("at rest %d indexes are open, want none", s.OpenShards)
+	}
+	if s := count("after a rest"); s.SetAside != 0 {
+		t.Errorf("after a rest the search set %d indexes aside, want 0", s.SetAside)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 // counters count since Open.
 type counters struct {
 	searches   atomic.Int64
+	ended      atomic.Int64 // searches too: one that gives out a long list takes long
 	setAside   atomic.Int64
 	builds     atomic.Int64
 	buildNanos atomic.Int64

@@ -18,6 +18,7 @@ type terms struct {
 	blocks []blockTerms
 	fives  []uint64 // bitmap of the hashes of all 5-grams
 	threes []uint64 // bitmap of the hashes of all trigrams
+	words  wordBits // of the 5-grams outside of long runs
 	runs   *runBits
 	kept   int // trigrams of all blocks that are not open, but for the last one
 
@@ -46,7 +47,7 @@ var normalLimits = limits{blockTerms: 1 << 16, terms: 1 << 20, batchTerms: 1 << 
 const fiveBits, threeBits = 20, 16
 
 func newTerms(l limits) *terms {
-	return &terms{fives: make([]uint64, 1<<fiveBits/64), threes: make([]uint64, 1<<threeBits/64), runs: newRunBits(l.runBytes), limits: l}
+	return &terms{fives: make([]uint64, 1<<fiveBits/64), threes: make([]uint64, 1<<threeBits/64), words: newWordBits(), runs: newRunBits(l.runBytes), limits: l}
 }
 
 // add takes in the next record: its folded text and its category and user as their columns have them.
@@ -60,6 +61,7 @@ func (t *terms) add(text []byte, category, user uint32) {
 	t.users.add(user, len(t.blocks)-1)
 	t.addFives(text)
 	t.spans = appendRuns(t.spans[:0], text)
+	t.words.add(text, t.spans)
 	from := 0 // of the trigrams that are not inside a long run
 	for _, s := range t.spans {
 		if s.long {

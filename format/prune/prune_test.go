@@ -186,6 +186,38 @@ func TestNumbersAreNeverGivenAgain(t *testing.T) {
 	b.close()
 }
 
+// TestNumbersAreNeverGivenAgainAfterAResumption has the next process remove all events, which it has not looked at.
+func TestNumbersAreNeverGivenAgainAfterAResumption(t *testing.T) {
+	dir := t.TempDir()
+	o := prune.Options{}.Steps(func(step string) error {
+		if step == "unlink" || step == "done" {
+			return errors.New("broken")
+		}
+		return nil
+	})
+	b := openBox(t, dir, o)
+	b.fill(3, true)
+	_, eseq := b.w.Last()
+	b.fill(2, false)
+	if _, err := b.p.Prune(t.Context(), prune.Policy{Bytes: 1}, ""); err == nil {
+		t.Fatal("Prune() did not fail")
+	}
+	b.close()
+	b = openBox(t, dir, prune.Options{})
+	if err := b.p.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if first := b.segments()[0]; first <= eseq {
+		t.Fatalf("the log begins with %d, want the events up to %d removed", first, eseq)
+	}
+	b.fill(1, true)
+	if _, e := b.w.Last(); e != eseq+2 {
+		t.Errorf("eseq after two more events = %d, want %d", e, eseq+2)
+	}
+	b.close()
+	b.check("after the next process removed all events")
+}
+
 // finish is the next process: it ends what the one before left, and the log is as if nothing had happened.
 func finish(t *testing.T, dir, when string) {
 	t.Helper()

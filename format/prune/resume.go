@@ -55,6 +55,7 @@ func (p *Pruner) Resume(ctx context.Context) error {
 	}
 	gone, bytes := 0, int64(0)
 	if n > 0 {
+		p.w.Last() // looks for the newest eseq while the segments that may hold it are there
 		gone, err = p.unlink(ctx, there[:n])
 		for _, seg := range segs {
 			if slices.Contains(there[:gone], seg.Name) {

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -147,4 +148,39 @@ func TestMissingShardIsAnsweredByReading(t *testing.T) {
 	if again, _ := os.ReadDir(indexDir); len(again) != len(ents) {
 		t.Errorf("after building: %d indexes, want %d", len(again), len(ents))
 	}
+}
+
+// A file of columns that is cut short just before its facets are named leaves nothing locked.
+func TestColumnsCutBeforeFacetsAreNamed(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 14))
+	dir, w := newLog(t, r, 1500, 0)
+	if _, err := w.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	lines := readAll(t, dir)
+	x := openIndex(t, dir, Options{Dir: dir + "/index"})
+	buildAll(t, x)
+	d := x.diskOf(x.segs[0], x.segs[0].id)
+	c, err := d.columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(d.dir, columnsFile), 0); err != nil {
+		t.Fatal(err)
+	}
+	q := Query{Facets: func(f *Facets) bool { return f.ActorName == "admin" }, Limit: 5}
+	err = guard(func() error {
+		x.newRun(t.Context(), q).wantedFacets(&table{cols: c, disk: d})
+		return nil
+	})
+	if !errors.Is(err, errStale) {
+		t.Errorf("wantedFacets of a file that was cut: %v, want %v", err, errStale)
+	}
+	free := d.mu.TryLock()
+	d.mu.Unlock()
+	d.release()
+	if !free { // no search would end
+		t.Fatal("the index stays locked for ever")
+	}
+	compare(t, x, q, lines)
 }

@@ -91,7 +91,15 @@ func (t *facetTable) place(value []byte) uint32 {
 	return place
 }
 
-// names names the facets of d, once. The caller holds d, and is guarded. d.mu is held.
+// namesOf names the facets of d, once. The caller holds d, and is guarded: the file may be cut short while it is mapped, and
+// nobody could let go of d any more if it stayed locked then.
+func (rs *rollups) namesOf(d *disk) (facetNames, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return rs.names(d)
+}
+
+// names is namesOf while d.mu is held.
 func (rs *rollups) names(d *disk) (facetNames, bool) {
 	k := &d.cols.facets
 	if d.names.table != nil || d.noNames || k.lost {

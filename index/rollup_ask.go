@@ -85,9 +85,7 @@ func (r *run) wantedFacets(t *table) []bool {
 	var names facetNames
 	ok := false
 	if t.disk != nil {
-		t.disk.mu.Lock()
-		names, ok = r.x.rolls.names(t.disk)
-		t.disk.mu.Unlock()
+		names, ok = r.x.rolls.namesOf(t.disk)
 	} else if t.cols.live != nil {
 		names, ok = t.cols.live.namesOf(&r.x.rolls, t.cols)
 	}

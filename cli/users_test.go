@@ -250,7 +250,7 @@ func (u *twoUsers) modes() {
 		{regexp.MustCompile(`^data/keys/seal-000000\.key$`), 0o600, agentUser, sharedGroup},
 		{regexp.MustCompile(`^state$|^state/(keys|exports)$`), fs.ModeDir | 0o700, serverUser, serverUser},
 		{regexp.MustCompile(`^state/index$`), fs.ModeDir | 0o750, serverUser, serverUser},
-		{regexp.MustCompile(`^state/exports/lock$`), 0o640, serverUser, serverUser},
+		{regexp.MustCompile(`^state/(exports/lock|server\.json)$`), 0o640, serverUser, serverUser},
 		{regexp.MustCompile(`^state/(accounts\.json|keys/[^/]+|exports/[^/]+)$`), 0o600, serverUser, serverUser},
 	}
 	seen := make([]int, len(want))

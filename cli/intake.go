@@ -24,6 +24,7 @@ type recordWriter interface {
 	Restore(recs ...*format.Record) error
 	NewBatch(restore bool) *format.Batch
 	Last() (seq, eseq uint64)
+	LastSeq() uint64
 }
 
 // intake is one import under way.

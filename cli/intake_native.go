@@ -68,8 +68,7 @@ func (t *intake) takeOver(c *format.Canonical) (done bool, err error) {
 // begin decides with the first record whether all keep their numbers.
 func (t *intake) begin(seq uint64) {
 	if t.lines == nil {
-		last, _ := t.w.Last()
-		t.keep = last == 0 && seq > 0
+		t.keep = t.w.LastSeq() == 0 && seq > 0
 		t.lines = t.w.NewBatch(t.keep)
 	}
 }
@@ -114,8 +113,8 @@ const refHead = `{"ref":`
 
 // refer remembers the number that the next record will get, for those that refer to it by its old one; 0: it has none.
 func (t *intake) refer(old uint64) {
-	if last, _ := t.w.Last(); old > 0 {
-		t.refs.add(old, last+uint64(t.lines.Len())+1)
+	if old > 0 {
+		t.refs.add(old, t.w.LastSeq()+uint64(t.lines.Len())+1)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // compressFlag adds the flag that says how old segments are when they are compressed.
 func compressFlag(flags *pflag.FlagSet, after *string) {
-	textFlag(flags, after, "compress-after", "", "compress sealed segments whose last record is older than this `age`, as 30d, to about a ninth; zstdcat shows them; default never", isAge)
+	textFlag(flags, after, "compress-after", "", "compress sealed segments whose last record is older than this `age`, as 30d, to about an eighth; zstdcat shows them; default never", isAge)
 	reloadable(flags, "compress-after")
 }
 

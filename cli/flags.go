@@ -181,10 +181,13 @@ func choicesFlag(flags *pflag.FlagSet, value *[]string, name, usage string, word
 	flags.Var(&choices{value, words}, name, usage+": "+strings.Join(words, ", ")+"; can be given again")
 }
 
+// String implements pflag.Value.
 func (c *choices) String() string { return strings.Join(*c.value, ",") }
 
+// Type implements pflag.Value.
 func (c *choices) Type() string { return "word" }
 
+// Set implements pflag.Value.
 func (c *choices) Set(s string) error {
 	for item := range strings.SplitSeq(s, ",") {
 		var one string

@@ -62,6 +62,7 @@ type visible struct {
 	buf []byte
 }
 
+// Write implements io.Writer.
 func (v *visible) Write(p []byte) (int, error) {
 	v.buf = v.buf[:0]
 	for rest := p; len(rest) > 0; {

@@ -14,6 +14,7 @@ type when struct {
 	now func() time.Time
 }
 
+// String implements pflag.Value.
 func (w when) String() string {
 	if w.t == nil || w.t.IsZero() {
 		return ""
@@ -21,8 +22,10 @@ func (w when) String() string {
 	return w.t.Format(time.RFC3339)
 }
 
+// Type implements pflag.Value.
 func (w when) Type() string { return "time" }
 
+// Set implements pflag.Value.
 func (w when) Set(s string) error {
 	t, err := parseTime(s, w.now())
 	if err != nil {
@@ -111,10 +114,13 @@ type until struct {
 	now func() time.Time
 }
 
+// String implements pflag.Value.
 func (u until) String() string { return when(u).String() }
 
+// Type implements pflag.Value.
 func (u until) Type() string { return "time" }
 
+// Set implements pflag.Value.
 func (u until) Set(s string) error {
 	now := u.now()
 	t := now

@@ -91,6 +91,7 @@ type plainInfo struct {
 	size int64
 }
 
+// Size is that of the plain bytes.
 func (i plainInfo) Size() int64 { return i.size }
 
 func isCompressed(fi fs.FileInfo) bool {

@@ -42,6 +42,7 @@ type crowdListener struct {
 	crowd *crowd
 }
 
+// Accept implements net.Listener.
 func (l crowdListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
@@ -82,6 +83,7 @@ func (n *crowdConn) Write(b []byte) (int, error) {
 	return k, err
 }
 
+// Close implements net.Conn.
 func (n *crowdConn) Close() error {
 	n.crowd.leave(n)
 	return n.Conn.Close()

@@ -21,6 +21,7 @@ type statusError struct {
 	header  http.Header // extra headers; nil: none
 }
 
+// Error implements error.
 func (e *statusError) Error() string { return e.message }
 
 func failf(status int, format string, args ...any) *statusError {

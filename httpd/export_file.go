@@ -77,6 +77,7 @@ func (x *exporter) encode(ctx context.Context, w io.Writer, j *exportJob) error 
 // openObject leaves out the end of one JSON object, so that members can follow. It gets all of it at once.
 type openObject struct{ w io.Writer }
 
+// Write implements io.Writer.
 func (o *openObject) Write(b []byte) (int, error) {
 	if _, err := o.w.Write(b[:len(b)-2]); err != nil { // } and the line's end
 		return 0, err
@@ -91,6 +92,7 @@ type spareWriter struct {
 	until int // bytes that may be written before the next look
 }
 
+// Write implements io.Writer.
 func (s *spareWriter) Write(b []byte) (int, error) {
 	if s.until < len(b) {
 		free, total, ok := freeSpace(s.dir)

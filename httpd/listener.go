@@ -97,6 +97,7 @@ func (l *limitedListener) alive(ctx context.Context) error {
 	}
 }
 
+// Close implements net.Listener.
 func (l *limitedListener) Close() error {
 	l.once.Do(func() { close(l.done) })
 	return l.Listener.Close()
@@ -120,6 +121,7 @@ type limitedConn struct {
 	begun func() // by the first request; again does nothing
 }
 
+// Close implements net.Conn.
 func (c *limitedConn) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(c.free)

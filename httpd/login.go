@@ -29,6 +29,7 @@ var (
 // tooManyFailures refuses a source that guesses.
 type tooManyFailures struct{ wait time.Duration }
 
+// Error implements error.
 func (e tooManyFailures) Error() string { return "too many failed logins from this address" }
 
 // login checks c, keeps guessing slow and writes the auth record. The session it returns is not opened yet.

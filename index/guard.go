@@ -35,4 +35,5 @@ func shield(fn func()) {
 // askersPanic is what a function of who asked panicked with.
 type askersPanic struct{ value any }
 
+// Error implements error.
 func (p askersPanic) Error() string { return fmt.Sprintf("a query's function panicked: %v", p.value) }

@@ -29,8 +29,8 @@ func (s *Server) markAbove(ctx context.Context, low, last uint64) (uint64, error
 	was := s.clear.seen
 	s.clear.mu.Unlock()
 	now := was
-	if now.upto == 0 {
-		now.down, now.upto = low, max(low, now.mark)
+	if now.upto == 0 && now.mark == 0 {
+		now.down, now.upto = low, low
 	}
 	if last > max(now.upto, now.mark) {
 		if err := s.seekClear(ctx, &now, max(now.upto, now.mark), last); err != nil {
